@@ -1,0 +1,112 @@
+"""Settings: from the environment (`WUYE_*`) over a TOML file over defaults, checked at start."""
+
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from wuye.errors import FieldError, Misconfigured
+from wuye.i18n import _
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that an installation can be told from outside.
+
+    `data` is the folder of the installation (secret, embedded database, files); `database_url` names an external
+    PostgreSQL (with a role that `wuye upgrade` may use to create the others), None means the embedded one;
+    `strict` makes a plugin that fails to load fatal.
+    """
+
+    data: Path
+    database_url: URL | None = None
+    strict: bool = False
+    demo: bool = False
+    pool_size: int = 8
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ, *, data: Path | None = None) -> "Settings":
+        """Read the settings.
+
+        Raises:
+            Misconfigured: a value or a key makes no sense; all of them are named at once.
+        """
+        folder = data or Path(environ.get("WUYE_DATA") or Path.home() / ".local" / "share" / "wuye")
+        values: dict[str, object] = {}
+        problems: list[FieldError] = []
+        known = {field.name for field in fields(cls)} - {"data"}
+        path = folder / "wuye.toml"
+        if path.is_file():
+            try:
+                values.update(tomllib.loads(path.read_text("utf-8")))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                problems.append(FieldError(str(path), str(error)))
+        for key in values.keys() - known:
+            problems.append(FieldError(f"{path}: {key}", _("This setting does not exist.")))
+        values.update({key: environ[f"WUYE_{key.upper()}"] for key in known if environ.get(f"WUYE_{key.upper()}")})
+        checked: dict[str, object] = {}
+        for key in known & values.keys():
+            try:
+                checked[key] = _PARSERS[key](values[key])
+            except (ValueError, ArgumentError) as error:
+                problems.append(FieldError(key, str(error)))
+        if problems:
+            raise Misconfigured(_("The settings cannot be used as they are."), errors=problems)
+        return cls(data=folder.expanduser().absolute(), **checked)  # type: ignore[arg-type]  # checked by the parsers
+
+    def secret(self) -> bytes:
+        """Return the installation's secret, made on first use and kept in the folder, readable to its owner only.
+
+        `WUYE_SECRET` in the environment takes precedence (several machines must share one).
+        """
+        if given := os.environ.get("WUYE_SECRET"):
+            if len(given) < 32:
+                raise Misconfigured(_("WUYE_SECRET is too short: 32 characters are the least."))
+            return given.encode()
+        path = self.data / "secret"
+        if not path.exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(f".{os.getpid()}")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+            try:
+                os.link(draft, path)  # whoever comes first wins; the others read the winner's
+            except FileExistsError:
+                pass  # another process made it in the same moment
+            finally:
+                draft.unlink()
+        return path.read_bytes().strip()
+
+
+def _boolean(value: object) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() not in words:
+        raise ValueError(str(_("Use true or false, not {value!r}.", value=value)))
+    return words[str(value).lower()]
+
+
+def _database_url(value: object) -> URL:
+    url = make_url(str(value))
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise ValueError(str(_("wuye needs a PostgreSQL URL (postgresql://…).")))
+    if not url.database:
+        raise ValueError(str(_("The URL must name a database (postgresql://…/wuye).")))
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _count(value: object) -> int:
+    number = int(str(value))
+    if not 1 <= number <= 200:
+        raise ValueError(str(_("Use a number from 1 to 200.")))
+    return number
+
+
+_PARSERS = {"database_url": _database_url, "strict": _boolean, "demo": _boolean, "pool_size": _count}

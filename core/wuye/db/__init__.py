@@ -1,0 +1,1 @@
+"""The database: base classes, estate-scoped sessions, row-level security, roles, the embedded server."""
