@@ -9,7 +9,6 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
-    JSON,
     Column,
     DateTime,
     ForeignKeyConstraint,
@@ -67,7 +66,7 @@ class Base(DeclarativeBase):
         str: Text(),
         UUID: Uuid(),
         datetime: DateTime(timezone=True),
-        dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
+        dict[str, Any]: JSONB(),
     }
 
     @declared_attr.directive
@@ -117,7 +116,7 @@ class Tracked(EstateScoped):
 
     @declared_attr.directive
     def __mapper_args__(cls) -> dict[str, Any]:
-        return {"version_id_col": cls.__table__.c.version} if hasattr(cls, "__table__") else {}
+        return {"version_id_col": cls.__table__.c.version}  # type: ignore[attr-defined]  # there by the time this is asked
 
 
 def ref(
@@ -147,8 +146,8 @@ def table_of(target: str) -> str:
 @event.listens_for(Column, "after_parent_attach")
 def _add_reference(column: Column[Any], table: Table) -> None:
     """Turn `ref(…)` and an inherited header into composite constraints as soon as the column has its table."""
-    if not isinstance(table, Table):
-        return
+    if not isinstance(table, Table) or table.metadata is not Base.metadata:
+        return  # a copy (Alembic makes some) brings its constraints along
     if header := column.info.get("header"):
         table.append_constraint(
             ForeignKeyConstraint(

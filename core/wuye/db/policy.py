@@ -88,15 +88,21 @@ def _protect(table: Table, connection: Connection, **_options: object) -> None:
     if connection.dialect.name != "postgresql" or not is_scoped(table):
         return
     name = connection.dialect.identifier_preparer.format_table(table)
-    for statement in protection(name, append_only=bool(table.info.get("append_only"))):
+    for statement in protection(
+        name, append_only="append_only" in table.info, forced="owner_reads_all" not in table.info
+    ):
         connection.execute(DDL(statement.replace("%", "%%")))
 
 
-def protection(name: str, *, append_only: bool = False) -> list[str]:
-    """Return the statements that put a table behind the wall."""
+def protection(name: str, *, append_only: bool = False, forced: bool = True) -> list[str]:
+    """Return the statements that put a table behind the wall.
+
+    `append_only` leaves the application no UPDATE and no DELETE. Without `forced` the owner is exempt, which is for
+    the search index alone: its definer function has to use an index that row-level security would forbid.
+    """
     statements = [
         f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
-        f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY",
+        *([f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY"] if forced else []),
         f"CREATE POLICY estate ON {name} USING (estate_id = (SELECT wuye_estate()))"
         " WITH CHECK (estate_id = (SELECT wuye_estate()))",
         f"CREATE POLICY portfolio ON {name} FOR SELECT TO wuye_report"

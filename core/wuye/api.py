@@ -1,0 +1,74 @@
+"""All that a plugin needs: `from wuye.api import …`. What is not here may change without notice."""
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from wuye.referrals import services as referrals
+from wuye.context import Actor, Context, EstateInfo
+from wuye.db.base import Base, EstateScoped, Tracked, link, ref, scoped_index, scoped_unique
+from wuye.db.columns import check, money
+from wuye.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
+from wuye.i18n import _
+from wuye.jobs.declaration import Job
+from wuye.people.models import Person
+from wuye.people.services import choose_assignee
+from wuye.plugins.hookspecs import hookimpl
+from wuye.plugins.loader import Plugin
+from wuye.properties.models import Property
+from wuye.records.flow import SYSTEM, Flow, State, Transition
+from wuye.records.models import PRIORITIES, Record
+from wuye.records.services import open_record, perform, take
+from wuye.referrals.declaration import ReferralTarget
+from wuye.referrals.models import Referral
+from wuye.resources import fields
+from wuye.resources.declaration import Resource
+from wuye.resources.fields import between, length
+from wuye.resources.schemas import ActionInput, RecordSchema, ScopedSchema
+
+__all__ = [
+    "PRIORITIES",
+    "SYSTEM",
+    "ActionInput",
+    "Actor",
+    "Base",
+    "Conflict",
+    "Context",
+    "EstateInfo",
+    "EstateScoped",
+    "FieldError",
+    "Flow",
+    "Forbidden",
+    "Invalid",
+    "Job",
+    "Mapped",
+    "NotFound",
+    "Person",
+    "Plugin",
+    "Problem",
+    "Property",
+    "Record",
+    "RecordSchema",
+    "Referral",
+    "ReferralTarget",
+    "Resource",
+    "ScopedSchema",
+    "State",
+    "Tracked",
+    "Transition",
+    "_",
+    "between",
+    "check",
+    "choose_assignee",
+    "fields",
+    "hookimpl",
+    "length",
+    "link",
+    "mapped_column",
+    "money",
+    "open_record",
+    "perform",
+    "ref",
+    "referrals",
+    "scoped_index",
+    "scoped_unique",
+    "take",
+]

@@ -1,0 +1,98 @@
+"""The context of one step: which estate, who acts, what they may do, when, and the session it is written by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from wuye.db.session import EstateSession
+from wuye.errors import Forbidden
+from wuye.i18n import _
+from wuye.records.timeline import Audience, Entry, append
+
+if TYPE_CHECKING:
+    from wuye.plugins.loader import Plugins
+    from wuye.records.models import Record
+
+
+@dataclass(frozen=True, slots=True)
+class EstateInfo:
+    """What a step needs to know of its estate."""
+
+    id: UUID
+    code: str
+    name: str
+    zone: str
+    locale: str
+
+    @property
+    def tzinfo(self) -> ZoneInfo:
+        """The estate's time zone."""
+        return ZoneInfo(self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a user with the person behind it in this estate, or the program itself (`user_id` None)."""
+
+    user_id: UUID | None
+    person_id: UUID | None
+    name: str
+    permissions: frozenset[str]
+
+
+@dataclass
+class Context:
+    """One step in one estate: everything below the interfaces gets it, nothing asks globals.
+
+    `plugins` are the names of the plugins that are enabled and loaded, core included; `now` is the moment of the step,
+    aware, in UTC.
+    """
+
+    session: EstateSession
+    estate: EstateInfo
+    actor: Actor
+    plugins: frozenset[str]
+    loaded: "Plugins"
+    now: datetime
+    _entries: list[Entry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.session.pin(self.estate.id)
+        self.session.info["context"] = self
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the actor has a permission here."""
+        return permission in self.actor.permissions
+
+    def require(self, permission: str) -> None:
+        """Insist on a permission.
+
+        Raises:
+            Forbidden: the actor does not have it.
+        """
+        if not self.may(permission):
+            label = self.loaded.registry.permissions.get(permission, permission)
+            raise Forbidden(
+                _("This needs the permission “{label}” ({permission}).", label=_(label), permission=permission)
+            )
+
+    def log(
+        self, record: "Record", event: str, data: Mapping[str, Any] | None = None, audience: Audience = "all"
+    ) -> None:
+        """Put an entry on the record's timeline; it is written at the end of the step."""
+        self._entries.append(
+            Entry(record.id, record.thread_id, self.now, self.actor.user_id, event, audience, dict(data or {}))
+        )
+
+    def call(self, hook: str, *, only: str | None = None, **arguments: Any) -> list[Any]:
+        """Call a hook of the plugins that this estate has enabled; see `wuye.plugins.hookspecs`."""
+        return self.loaded.bus.call(hook, self, only=only, **arguments)
+
+    def seal(self) -> None:
+        """Write what the step has gathered: rows, then numbers, then the timeline; called once, at the end."""
+        self.session.flush()
+        entries, self._entries = self._entries, []
+        append(self.session, entries)

@@ -1,0 +1,105 @@
+"""Core as a plugin of itself: what it offers comes by the same declarations as a department's."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, or_
+
+from wuye.context import Context
+from wuye.people.models import Department, Occupancy, Person, Staff
+from wuye.people.schemas import DepartmentSchema, OccupancySchema, PersonSchema, StaffSchema
+from wuye.plugins.hookspecs import hookimpl
+from wuye.plugins.loader import Plugin
+from wuye.plugins.manifest import Manifest
+from wuye.properties.models import Property
+from wuye.properties.schemas import PropertySchema
+from wuye.properties.services import create_property, edit_property
+from wuye.records.models import Record
+from wuye.referrals.flow import referral_flow
+from wuye.referrals.models import Referral, Route
+from wuye.referrals.schemas import ReferralSchema, RouteSchema
+from wuye.resources.declaration import Resource
+from wuye.resources.query import own
+from wuye.resources.schemas import RecordSchema
+
+
+def visible_referrals(ctx: Context) -> ColumnElement[bool] | None:
+    """Let coordinators see all referrals, and a department those that are offered to it or that it works on."""
+    if ctx.may("core.coordinate"):
+        return None
+    ctx.require("core.take_referrals")
+    targets = ctx.loaded.registry.targets
+    mine = [name for name in targets if name in ctx.plugins and ctx.may(targets[name].permission)]
+    return Referral.department.in_(mine)
+
+
+def visible_records(ctx: Context) -> ColumnElement[bool] | None:
+    """Let the office see all work, that of plugins that are disabled or gone included; everybody else what their own
+    departments show them."""
+    if ctx.may("core.read_records"):
+        return None
+    ctx.require("core.read_own")
+    resources = ctx.loaded.registry.resources.values()
+    readable = [r.kind for r in resources if r.kind and r.plugin in ctx.plugins and r.read and ctx.may(r.read)]
+    readable = [kind for kind in readable if not kind.startswith("core.")]
+    return or_(Record.kind.in_(readable), own(ctx, Record))
+
+
+class Core(Plugin):
+    """What every estate has, whichever departments it runs."""
+
+    folder = Path(__file__).parent
+    manifest = Manifest.read(folder / "manifest.toml")
+
+    @hookimpl
+    def register_resources(self) -> Iterable[Resource]:
+        """Offer properties, people, work of all departments, referrals and routing."""
+        places: dict[str, str | None] = {"create": "manage_properties", "update": "manage_properties"}
+        people: dict[str, str | None] = {"create": "manage_people", "update": "manage_people", "read": "read_people"}
+        plain: dict[str, str | None] = {"read_own": None}
+        yield Resource(
+            "properties", Property, PropertySchema, read="read_properties", read_own=None,
+            create=places["create"], update=places["update"], on_create=create_property, on_edit=edit_property,
+            columns=("code", "label", "kind", "parent", "area_m2", "archived"), filters=("kind", "parent", "code", "archived"),
+            sort=("label", "code"), search=("code", "label"),
+        )  # fmt: skip
+        yield Resource(
+            "people", Person, PersonSchema, **people, **plain,
+            columns=("name", "phone", "email", "external_id"), filters=("archived", "external_id"),
+            sort=("name", "created_at"), search=("name", "phone", "email", "external_id"),
+        )  # fmt: skip
+        yield Resource(
+            "occupancies", Occupancy, OccupancySchema, **people, **plain,
+            columns=("person", "property", "relation", "since", "until"), filters=("person", "property", "relation"),
+            sort=("-since",), search=(),
+        )  # fmt: skip
+        yield Resource(
+            "departments", Department, DepartmentSchema, **people, **plain,
+            columns=("code", "name", "plugin"), filters=("code",), sort=("code",), search=(),
+        )  # fmt: skip
+        yield Resource(
+            "staff", Staff, StaffSchema, **people, **plain,
+            columns=("person", "department", "post", "on_duty"), filters=("department", "person", "on_duty"),
+            sort=("created_at",), search=(),
+        )  # fmt: skip
+        yield Resource(
+            "routes", Route, RouteSchema, read="coordinate", read_own=None, create="configure", update="configure",
+            columns=("category", "department"), filters=("department",), sort=("category",), search=(),
+        )  # fmt: skip
+        yield Resource(
+            "referrals", Referral, ReferralSchema, referral_flow, read="take_referrals", read_own=None,
+            create=None, update=None, visible=visible_referrals, importable=False,
+            columns=("number", "title", "category", "department", "state", "priority", "place", "opened_at", "due_at"),
+            filters=("state", "phase", "department", "category", "priority", "origin", "target"),
+            sort=("-opened_at", "due_at"),
+        )  # fmt: skip
+        yield Resource(
+            "records", Record, RecordSchema, read="read_own", read_own=None, create=None, update=None,
+            visible=visible_records, importable=False,
+            columns=("number", "kind", "title", "state", "phase", "priority", "department", "place", "assignee", "opened_at", "due_at"),
+            filters=("kind", "state", "phase", "department", "priority", "place", "assignee", "requester"),
+            sort=("-opened_at", "due_at"),
+        )  # fmt: skip
+
+
+core = Core()

@@ -1,0 +1,182 @@
+"""Migrations: one history for core and one for each plugin, each in a version table of its own."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.config import Config
+from alembic.operations import ops
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from wuye.db.base import Base
+from wuye.db.columns import Money
+from wuye.db.database import Database
+from wuye.plugins.loader import Plugin, Plugins
+
+#: Any number will do, as long as nobody else locks it: two upgrades at once would trip over each other.
+_LOCK = 0x77757965
+
+_TEMPLATE = '''"""{message}."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "{revision}"
+down_revision = {down}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    {upgrade}
+
+
+def downgrade() -> None:
+    {downgrade}
+'''
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an upgrade did to one plugin: from which revision to which (None: nothing there)."""
+
+    plugin: str
+    before: str | None
+    after: str | None
+
+
+def version_table(plugin: str) -> str:
+    """Return the name of the table that holds a plugin's revision."""
+    return f"{plugin}_alembic_version"
+
+
+def scripts(plugin: Plugin) -> ScriptDirectory:
+    """Return a plugin's migrations."""
+    return ScriptDirectory(str(plugin.migrations), version_locations=[str(plugin.migrations)])
+
+
+def upgrade(database: Database, plugins: Plugins) -> list[Applied]:
+    """Bring the tables of core and of every loaded plugin up to date, one after the other, under a lock."""
+    applied = []
+    with database.engine("owner").connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        connection.commit()
+        try:
+            for name, plugin in plugins.loaded.items():
+                applied.append(_upgrade_one(connection, name, plugin))
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+            connection.commit()
+    return applied
+
+
+def _upgrade_one(connection: Connection, name: str, plugin: Plugin) -> Applied:
+    directory = scripts(plugin)
+    head = directory.get_current_head()
+    before = current(connection, name)
+    if before == head:
+        return Applied(name, before, head)
+
+    def steps(revision: Any, _context: MigrationContext) -> list[Any]:
+        return directory._upgrade_revs("head", revision)  # type: ignore[return-value]  # noqa: SLF001 (Alembic's own env.py does the same)
+
+    with EnvironmentContext(Config(), directory, fn=steps, destination_rev="head") as environment:
+        environment.configure(
+            connection=connection, target_metadata=Base.metadata, version_table=version_table(name)
+        )
+        with environment.begin_transaction():
+            environment.run_migrations()
+    connection.execute(text(f"REVOKE INSERT, UPDATE, DELETE ON {version_table(name)} FROM wuye_app"))
+    connection.commit()
+    return Applied(name, before, head)
+
+
+def current(connection: Connection, plugin: str) -> str | None:
+    """Return the revision that a plugin's tables are at, None before the first."""
+    return MigrationContext.configure(
+        connection, opts={"version_table": version_table(plugin)}
+    ).get_current_revision()
+
+
+def pending(connection: Connection, plugins: Plugins) -> list[str]:
+    """Return the plugins whose tables are behind their code."""
+    return [
+        name
+        for name, plugin in plugins.loaded.items()
+        if current(connection, name) != scripts(plugin).get_current_head()
+    ]
+
+
+def differences(connection: Connection, plugin: str) -> ops.MigrationScript:
+    """Return what a plugin's models say and its tables do not."""
+    return produce_migrations(_comparison(connection, plugin), Base.metadata)
+
+
+def _comparison(connection: Connection, plugin: str) -> MigrationContext:
+    """Return the context in which one plugin's tables are compared with its models."""
+
+    def ours(name: str | None, kind: str, parents: Any) -> bool:
+        table = name if kind == "table" else parents.get("table_name")
+        return table is None or str(table).startswith(f"{plugin}_")
+
+    return MigrationContext.configure(
+        connection,
+        opts={
+            "include_name": ours,
+            "include_object": lambda item, name, kind, *_rest: ours(
+                name, kind, {"table_name": getattr(getattr(item, "table", None), "name", None)}
+            ),
+            "compare_type": True,
+            "version_table": version_table(plugin),
+            "sqlalchemy_module_prefix": "sa.",
+            "alembic_module_prefix": "op.",
+            "user_module_prefix": None,
+        },
+    )
+
+
+def _render_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    """Render our own column types as what they are in the database, so that a migration needs none of our code."""
+    return "sa.BigInteger()" if kind == "type" and isinstance(item, Money) else False
+
+
+def write_migration(connection: Connection, plugin: Plugin, message: str) -> Path | None:
+    """Write the migration that a plugin's models need, and return its path; None if there is nothing to do."""
+    name = plugin.manifest.name
+    context = _comparison(connection, name)
+    script = produce_migrations(context, Base.metadata)
+    if script.upgrade_ops is None or script.upgrade_ops.is_empty():
+        return None
+    assert script.downgrade_ops is not None
+    plugin.migrations.mkdir(exist_ok=True)
+    directory = scripts(plugin)
+    down = directory.get_current_head()
+    revision = f"{name}_{len(list(directory.walk_revisions())) + 1:04d}"
+    words = "_".join(message.lower().split())
+    path = plugin.migrations / f"{revision.removeprefix(name + '_')}_{words}.py"
+    path.write_text(
+        _TEMPLATE.format(
+            message=message,
+            revision=revision,
+            down=repr(down),
+            upgrade=render_python_code(script.upgrade_ops, migration_context=context, render_item=_render_type).strip(),
+            downgrade=render_python_code(script.downgrade_ops, migration_context=context, render_item=_render_type).strip(),
+        ),
+        "utf-8",
+    )
+    return path
+
+
+@contextlib.contextmanager
+def owner(database: Database) -> Iterator[Connection]:
+    """Open a connection as the owner, for looking at or changing tables."""
+    with database.engine("owner").connect() as connection:
+        yield connection

@@ -1,0 +1,1 @@
+"""Estates: the communities that an installation serves, and which plugins each of them has enabled."""

@@ -1,0 +1,58 @@
+"""Users are global (one login for all estates); what they may do comes from a membership in each estate."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from wuye.db.base import Base
+from wuye.ids import uuid7
+
+
+class User(Base):
+    """Somebody who can sign in. `host_admin` looks after the installation, and sees no estate's data by that."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(default="")
+    password_hash: Mapped[str | None]
+    locale: Mapped[str | None]
+    active: Mapped[bool] = mapped_column(default=True)
+    demo: Mapped[bool] = mapped_column(default=False)
+    host_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+
+
+class Membership(Base):
+    """What a user is in one estate: roles (`core.manager`, `maintenance.technician`) and the person behind."""
+
+    __table_args__ = (
+        UniqueConstraint("estate_id", "user_id"),
+        ForeignKeyConstraint(["estate_id", "person_id"], ["core_person.estate_id", "core_person.id"]),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    estate_id: Mapped[UUID] = mapped_column(ForeignKey("core_estate.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("core_user.id", ondelete="CASCADE"), index=True)
+    person_id: Mapped[UUID | None]
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+
+
+class ApiToken(Base):
+    """A bearer token, stored as a keyed hash and shown once; `scopes` narrow its owner's permissions.
+
+    `scopes` holds permission names, or `*` for all that the owner has. `expires_at` is obligatory.
+    """
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    key: Mapped[str] = mapped_column(unique=True)
+    digest: Mapped[str]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("core_user.id", ondelete="CASCADE"), index=True)
+    estate_id: Mapped[UUID] = mapped_column(ForeignKey("core_estate.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(default="")
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

@@ -1,0 +1,1 @@
+"""Reading other people's tables: files, date formats and the mapping of columns to fields. No database here."""

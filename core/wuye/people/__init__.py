@@ -1,0 +1,1 @@
+"""People of the estate: owners, tenants and family members with dated occupancies; departments and staff."""

@@ -1,0 +1,1 @@
+"""Properties: the estate as a tree of zones, buildings, floors, units, common areas, plant rooms, parking."""

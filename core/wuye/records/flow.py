@@ -1,0 +1,118 @@
+"""Flows: the states of a kind of record and the transitions between them, as data that is checked when loaded."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from marshmallow import Schema
+
+from wuye.errors import Text
+from wuye.records.models import PHASES
+
+if TYPE_CHECKING:
+    from wuye.context import Context
+    from wuye.records.models import Record
+
+Phase = Literal["open", "active", "waiting", "done"]
+Who = Literal["anyone", "requester", "assignee", "not_doer"]
+Step = Callable[["Context", Any, Mapping[str, Any]], None]
+
+#: The permission of a transition that only the program itself takes; it is never offered to anybody.
+SYSTEM = "-"
+
+
+class FlowError(ValueError):
+    """A flow that contradicts itself; the message names the state or transition."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A condition of a record. `phase` says to everybody, whatever the department, how far it is."""
+
+    name: str
+    label: Text
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A step from one state to another, offered as an action to those who may take it.
+
+    `source` is one state or several; `target` None means that the state stays. `by` narrows who may take it besides the
+    permission: the requester, the assignee, or anyone but the one who did the work; a caller with the permission
+    `override` may always. `input` is the schema of what the step wants to know; `reason=True` wants a reason. `guard`
+    raises a `Problem` when it cannot be done now; `effect` does what else belongs to the step.
+    """
+
+    name: str
+    label: Text
+    source: str | tuple[str, ...]
+    target: str | None
+    permission: str
+    input: type[Schema] | None = None
+    reason: bool = False
+    by: Who = "anyone"
+    override: str | None = None
+    guard: Step | None = None
+    effect: Step | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The states that the transition can start from."""
+        return (self.source,) if isinstance(self.source, str) else self.source
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A state machine; the first state is the initial one.
+
+    Raises:
+        FlowError: a name is used twice, a state is unknown or cannot be reached, or two transitions collide.
+    """
+
+    items: tuple[State | Transition, ...] = field(repr=False)
+    states: Mapping[str, State] = field(init=False)
+    transitions: Mapping[str, Transition] = field(init=False)
+
+    def __init__(self, *items: State | Transition) -> None:
+        object.__setattr__(self, "items", items)
+        object.__setattr__(self, "states", _unique(item for item in items if isinstance(item, State)))
+        object.__setattr__(self, "transitions", _unique(item for item in items if isinstance(item, Transition)))
+        self._check()
+
+    @property
+    def initial(self) -> State:
+        """The state that a new record is in."""
+        return next(iter(self.states.values()))
+
+    def from_state(self, state: str) -> list[Transition]:
+        """Return the transitions that start from a state, in the order of their declaration."""
+        return [transition for transition in self.transitions.values() if state in transition.sources]
+
+    def _check(self) -> None:
+        if not self.states:
+            raise FlowError("a flow needs at least one state")
+        for state in self.states.values():
+            if state.phase not in PHASES:
+                raise FlowError(f"state {state.name}: phase {state.phase!r} is none of {', '.join(PHASES)}")
+        reached = {self.initial.name}
+        for transition in self.transitions.values():
+            named = {*transition.sources, *([transition.target] if transition.target else [])}
+            if unknown := named - self.states.keys():
+                raise FlowError(f"transition {transition.name}: unknown state {', '.join(sorted(unknown))}")
+        growing = True
+        while growing:
+            targets = {t.target for t in self.transitions.values() if t.target and reached & set(t.sources)}
+            growing = not targets <= reached
+            reached |= targets
+        if unreachable := self.states.keys() - reached:
+            raise FlowError(f"no transition leads to {', '.join(sorted(unreachable))}")
+
+
+def _unique(items: Iterable[Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for item in items:
+        if item.name in named:
+            raise FlowError(f"{type(item).__name__.lower()} {item.name} is declared twice")
+        named[item.name] = item
+    return named

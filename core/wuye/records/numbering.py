@@ -1,0 +1,45 @@
+"""Numbers of records: per estate, kind and year, without a gap and without a double.
+
+The counter row is locked from the moment a number is taken until the commit, so numbers are taken as late as possible:
+when the step's records are written.
+"""
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, cast
+
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import UOWTransaction
+
+from wuye.db.session import EstateSession
+from wuye.ids import uuid7
+from wuye.records.models import Counter, Record
+
+if TYPE_CHECKING:
+    from wuye.context import Context
+
+
+def take_numbers(session: EstateSession, kind: str, year: int, count: int) -> range:
+    """Take the next `count` numbers of a kind and year, and lock the counter until the transaction ends."""
+    statement = insert(Counter).values(
+        estate_id=session.estate_id, id=uuid7(), kind=kind, year=year, last=count
+    )
+    last = session.connection().scalar(
+        statement.on_conflict_do_update(
+            index_elements=["estate_id", "kind", "year"], set_={"last": Counter.last + count}
+        ).returning(Counter.last)
+    )
+    return range(cast(int, last) - count + 1, cast(int, last) + 1)
+
+
+@event.listens_for(EstateSession, "before_flush")
+def _number_new_records(session: EstateSession, _context: UOWTransaction, _instances: object) -> None:
+    waiting: dict[tuple[str, int], list[Record]] = defaultdict(list)
+    for row in session.new:
+        if isinstance(row, Record) and row.number is None:
+            ctx: Context = session.info["context"]
+            year = row.opened_at.astimezone(ctx.estate.tzinfo).year
+            waiting[row.record_kind(), year].append(row)
+    for (kind, year), rows in sorted(waiting.items(), key=lambda item: item[0]):
+        for row, number in zip(rows, take_numbers(session, kind, year, len(rows)), strict=True):
+            row.number = f"{row.number_prefix}-{year}-{number:05d}"

@@ -1,0 +1,189 @@
+"""What can be done to a record: open it, edit it, take a transition, comment on it."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import orjson
+
+from wuye.context import Context
+from wuye.errors import Conflict, Forbidden, Invalid, NotFound
+from wuye.i18n import _
+from wuye.ids import uuid7
+from wuye.records import search
+from wuye.records.flow import SYSTEM, Flow, Transition
+from wuye.records.models import Record
+from wuye.records.timeline import Audience
+from wuye.resources.schemas import input_schema, load_with
+
+R = TypeVar("R", bound=Record)
+
+
+def flow_of(ctx: Context, record: Record) -> Flow:
+    """Return the flow of a record's kind."""
+    resource = ctx.loaded.registry.resource_of_kind(record.kind)
+    if resource is None or resource.flow is None:
+        raise NotFound
+    return resource.flow
+
+
+def enter(flow: Flow, record: Record, state: str, ctx: Context) -> None:
+    """Put a record into a state, with the phase and the closing time that follow from it."""
+    was_done = record.phase == "done"
+    record.state = state
+    record.phase = flow.states[state].phase
+    if record.phase == "done" and not was_done:
+        record.closed_at = ctx.now
+    elif record.phase != "done":
+        record.closed_at = None
+
+
+def open_record(
+    ctx: Context,
+    model: type[R],
+    values: Mapping[str, Any],
+    *,
+    state: str | None = None,
+    thread: Record | None = None,
+    logged: Mapping[str, Any] | None = None,
+) -> R:
+    """Open a record of a kind with validated values (model attributes); in a later `state` than the first if given.
+
+    `thread` is the record that this one continues: both then share one history.
+    """
+    resource = ctx.loaded.registry.resource_of_kind(model.record_kind())
+    assert resource is not None and resource.flow is not None, f"{model.__name__} has no resource with a flow"
+    identity = uuid7()
+    fields: dict[str, Any] = {
+        "id": identity,
+        "thread_id": thread.thread_id if thread else identity,
+        "opened_at": ctx.now,
+        "department": resource.plugin,
+        "created_at": ctx.now,
+        "created_by": ctx.actor.user_id,
+        "updated_at": ctx.now,
+        "title": "",
+        "priority": "normal",
+        "extras": {},
+        **values,
+    }
+    record = model(kind=model.record_kind(), **fields)
+    enter(resource.flow, record, state or resource.flow.initial.name, ctx)
+    ctx.call("before_change", record=record, event="created", data=values)
+    ctx.session.add(record)
+    ctx.log(record, "created", {"state": record.state, **(logged or {})})
+    search.index(ctx.session, record.kind, record.id, resource.search_text(record))
+    ctx.call("record_changed", record=record, event="created")
+    return record
+
+
+def edit(ctx: Context, record: Record, values: Mapping[str, Any]) -> Record:
+    """Change fields of a record; what changed goes on the timeline, old → new. Nothing changed, nothing written."""
+    changed = {name: value for name, value in values.items() if getattr(record, name) != value}
+    if not changed:
+        return record
+    ctx.call("before_change", record=record, event="edited", data=changed)
+    entry = {name: [_plain(getattr(record, name)), _plain(value)] for name, value in changed.items()}
+    for name, value in changed.items():
+        setattr(record, name, value)
+    record.updated_at = ctx.now
+    ctx.log(record, "edited", {"changes": entry})
+    resource = ctx.loaded.registry.resource_of_kind(record.kind)
+    if resource and changed.keys() & set(resource.search):
+        search.index(ctx.session, record.kind, record.id, resource.search_text(record))
+    ctx.call("record_changed", record=record, event="edited")
+    return record
+
+
+def perform(ctx: Context, record: Record, action: str, data: Mapping[str, Any] | None = None) -> Record:
+    """Take a transition on behalf of the actor.
+
+    Raises:
+        NotFound: the kind has no such transition, or it is the program's own.
+        Forbidden: the actor may not take it.
+        Conflict: the record is not in a state from which it can be taken, or a guard or plugin objects.
+        Invalid: the input is not what the transition needs.
+    """
+    flow = flow_of(ctx, record)
+    transition = flow.transitions.get(action)
+    if transition is None or transition.permission == SYSTEM:
+        raise NotFound(
+            _("There is no action “{action}” here.", action=action),
+            actions=[item.name for item in available(ctx, record)],
+        )
+    ctx.require(transition.permission)
+    if not _is_the_one(ctx, record, transition):
+        raise Forbidden(_BY[transition.by])
+    return take(ctx, record, action, load_input(transition, data or {}))
+
+
+def take(ctx: Context, record: Record, action: str, data: Mapping[str, Any] | None = None) -> Record:
+    """Take a transition as the program itself: state and guards are checked, permissions are not."""
+    flow = flow_of(ctx, record)
+    transition = flow.transitions[action]
+    values = dict(data or {})
+    if record.state not in transition.sources:
+        raise Conflict(
+            _(
+                "“{action}” is not possible while {number} is “{state}”.",
+                action=transition.label,
+                number=record.number,
+                state=flow.states[record.state].label,
+            ),
+            state=record.state,
+            actions=[item.name for item in available(ctx, record)],
+        )
+    ctx.call("before_change", record=record, event=action, data=values)
+    if transition.guard:
+        transition.guard(ctx, record, values)
+    before = record.state
+    enter(flow, record, transition.target or before, ctx)
+    record.updated_at = ctx.now
+    if transition.effect:
+        transition.effect(ctx, record, values)
+    ctx.log(record, action, {"from": before, "to": record.state, **_plain(values)})
+    ctx.call("record_changed", record=record, event=action)
+    return record
+
+
+def comment(ctx: Context, record: Record, text: str, audience: Audience) -> None:
+    """Put a comment on a record's timeline, for everybody who sees it or for staff only."""
+    ctx.log(record, "comment", {"text": text}, audience)
+
+
+def available(ctx: Context, record: Record) -> list[Transition]:
+    """Return the transitions that the actor may take now."""
+    return [
+        transition
+        for transition in flow_of(ctx, record).from_state(record.state)
+        if ctx.may(transition.permission) and _is_the_one(ctx, record, transition)
+    ]
+
+
+def load_input(transition: Transition, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what a caller gave for a transition, and return it as Python values."""
+    return load_with(input_schema(transition), data)
+
+
+_BY = {
+    "requester": _("Only the one who asked for it may do this."),
+    "assignee": _("Only the one it is assigned to may do this."),
+    "not_doer": _("Whoever did the work cannot accept it as well."),
+    "anyone": _("You may not do this"),
+}
+
+
+def _is_the_one(ctx: Context, record: Record, transition: Transition) -> bool:
+    """Tell whether the actor stands in the relation to the record that the transition asks for."""
+    if transition.by == "anyone" or (transition.override and ctx.may(transition.override)):
+        return True
+    me = ctx.actor.person_id
+    if transition.by == "requester":
+        return me is not None and record.requester_id == me
+    if transition.by == "assignee":
+        return me is not None and record.assignee_id == me
+    return me is None or record.assignee_id != me
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can carry it and the chain can repeat it."""
+    return orjson.loads(orjson.dumps(value, default=str))

@@ -1,0 +1,117 @@
+"""The timeline: append-only, each entry chained to the one before it."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+from sqlalchemy import bindparam, select, text
+
+from wuye.db.session import EstateSession
+from wuye.ids import uuid7
+from wuye.records.models import Timeline, TimelineHead
+
+Audience = Literal["all", "staff"]
+
+#: One statement locks the head, moves it on and writes the entry; the digest is made where the head is.
+_APPEND = text(
+    """
+    WITH head AS (
+        UPDATE core_timeline_head
+        SET sequence = sequence + 1, digest = sha256(digest || convert_to(:body, 'UTF8'))
+        WHERE estate_id = :estate_id AND id = :estate_id
+        RETURNING sequence, digest
+    )
+    INSERT INTO core_timeline
+        (estate_id, id, record_id, thread_id, at, actor_id, event, audience, data, body, sequence, digest)
+    SELECT :estate_id, :id, :record_id, :thread_id, :at, :actor_id, :event, :audience, CAST(:data AS jsonb), :body,
+        head.sequence, head.digest
+    FROM head
+    """
+).bindparams(*(bindparam(name) for name in ("estate_id", "id", "record_id", "thread_id", "at", "actor_id")))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that happened to a record, on its way into the timeline."""
+
+    record_id: UUID
+    thread_id: UUID
+    at: datetime
+    actor_id: UUID | None
+    event: str
+    audience: Audience
+    data: dict[str, Any]
+
+    def body(self) -> bytes:
+        """Return the canonical JSON that the digest is made of: sorted keys, UTC, no spaces."""
+        return orjson.dumps(
+            {
+                "record": self.record_id,
+                "thread": self.thread_id,
+                "at": self.at.astimezone(UTC),
+                "actor": self.actor_id,
+                "event": self.event,
+                "audience": self.audience,
+                "data": self.data,
+            },
+            option=orjson.OPT_SORT_KEYS,
+        )
+
+
+def append(session: EstateSession, entries: list[Entry]) -> None:
+    """Write entries at the end of the estate's chain, which stays locked until the transaction ends."""
+    connection = session.connection()
+    for entry in entries:
+        written = connection.execute(
+            _APPEND,
+            {
+                "estate_id": session.estate_id,
+                "id": uuid7(),
+                "record_id": entry.record_id,
+                "thread_id": entry.thread_id,
+                "at": entry.at,
+                "actor_id": entry.actor_id,
+                "event": entry.event,
+                "audience": entry.audience,
+                "data": orjson.dumps(entry.data).decode(),
+                "body": entry.body().decode(),
+            },
+        )
+        if written.rowcount != 1:
+            raise RuntimeError(f"estate {session.estate_id} has no timeline head")
+
+
+def start_chain(session: EstateSession) -> None:
+    """Give a new estate the head of its chain."""
+    session.add(TimelineHead(id=session.estate_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A place where the chain does not hold: the sequence number and what is wrong there."""
+
+    sequence: int
+    reason: str
+
+
+def verify_chain(session: EstateSession) -> Iterator[Break]:
+    """Yield every place where an estate's timeline was changed, cut or reordered; nothing if it is whole."""
+    digest, expected = b"", 1
+    for row in session.scalars(select(Timeline).order_by(Timeline.sequence).execution_options(yield_per=1000)):
+        if row.sequence != expected:
+            yield Break(expected, f"entries {expected} to {row.sequence - 1} are missing")
+        entry = Entry(row.record_id, row.thread_id, row.at, row.actor_id, row.event, row.audience, row.data)  # type: ignore[arg-type]  # the column is text
+        if orjson.loads(row.body) != orjson.loads(entry.body()):
+            yield Break(row.sequence, "the entry's columns differ from what was written")
+        digest = hashlib.sha256(digest + row.body.encode()).digest()
+        if row.digest != digest:
+            yield Break(row.sequence, "the digest does not follow from the entry before")
+            digest = row.digest
+        expected = row.sequence + 1
+    head = session.scalar(select(TimelineHead))
+    if head is None or (head.sequence, head.digest) != (expected - 1, digest):
+        yield Break(expected, "the end of the chain is missing")

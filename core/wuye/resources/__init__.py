@@ -1,0 +1,1 @@
+"""The resource layer: a model is declared once and gets list, detail, API, search, import and export."""

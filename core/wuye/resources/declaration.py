@@ -1,0 +1,125 @@
+"""The declaration of a resource: one object from which list, detail, API, search, import and export are made."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement
+
+from wuye.records.flow import SYSTEM, Flow
+from wuye.records.models import Record
+from wuye.resources import fields
+from wuye.resources.schemas import ScopedSchema
+
+if TYPE_CHECKING:
+    from wuye.context import Context
+    from wuye.plugins.registry import Registry
+
+#: The column that stands for a row where only one line of text fits.
+LABELS = {"property": "label", "person": "name", "department": "name", "record": "number", "referral": "number"}
+
+Create = Callable[["Context", Mapping[str, Any]], Any]
+Edit = Callable[["Context", Any, Mapping[str, Any]], Any]
+Visible = Callable[["Context"], "ColumnElement[bool] | None"]
+
+
+@dataclass
+class Resource:
+    """A model that is offered to people and programs.
+
+    `name` is the last part of its URL. `columns` are the fields that a list shows unless `fields=` asks for others;
+    `filters` and `sort` what it may be narrowed and ordered by (`sort` begins with the default, `-` for descending);
+    `search` the model attributes that `q=` looks through. `read`, `read_own`, `create` and `update` name permissions, the
+    plugin's own by default; `read_own` lets people see what they asked for, do, or wrote. None means: not offered. A
+    `create` or `edit` function replaces the default service; `visible` replaces the rule of who sees which rows.
+    """
+
+    name: str
+    model: type[Any]
+    schema: type[ScopedSchema]
+    flow: Flow | None = None
+    columns: Sequence[str] = ()
+    filters: Sequence[str] = ()
+    sort: Sequence[str] = ("-opened_at",)
+    search: Sequence[str] = ("number", "title", "text", "external_id")
+    read: str | None = "read"
+    read_own: str | None = "read_own"
+    create: str | None = "create"
+    update: str | None = "update"
+    on_create: Create | None = None
+    on_edit: Edit | None = None
+    visible: Visible | None = None
+    importable: bool = True
+    synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    plugin: str = field(default="", init=False)
+
+    @property
+    def key(self) -> str:
+        """The name that no other resource has: `maintenance.work-orders`."""
+        return f"{self.plugin}.{self.name}"
+
+    @property
+    def is_record(self) -> bool:
+        """Whether the model is a kind of work, with a timeline and a number."""
+        return issubclass(self.model, Record)
+
+    @property
+    def kind(self) -> str | None:
+        """The record kind of the model; None for what is not work (properties, people) and for all kinds at once."""
+        return self.model.record_kind() if self.is_record and self.model is not Record else None
+
+    @property
+    def search_kind(self) -> str:
+        """The kind under which the model's rows stand in the search index."""
+        return self.kind or str(self.model.__tablename__)
+
+    @cached_property
+    def instance(self) -> ScopedSchema:
+        """The schema, instantiated once."""
+        return self.schema()
+
+    @cached_property
+    def attributes(self) -> dict[str, str]:
+        """Field name → model attribute, for every field that can be shown."""
+        return {name: item.attribute or name for name, item in self.instance.dump_fields.items()}
+
+    @cached_property
+    def references(self) -> dict[str, str]:
+        """Field name → target, for every reference that can be shown."""
+        return {
+            name: item.target for name, item in self.instance.dump_fields.items() if isinstance(item, fields.Reference)
+        }
+
+    def search_text(self, row: Any) -> list[str | None]:
+        """Return what a row is found by."""
+        return [getattr(row, name) for name in self.search if hasattr(row, name)]
+
+    def bind(self, plugin: str, registry: "Registry") -> str:
+        """Take the plugin's name and check the declaration against the schema, the model and the manifest.
+
+        Raises:
+            ValueError: something is named that does not exist.
+        """
+        self.plugin = plugin
+        for slot in ("read", "read_own", "create", "update"):
+            name = getattr(self, slot)
+            if name is not None and "." not in name:
+                full = f"{plugin}.{name}"
+                if slot == "read_own" and full not in registry.permissions:
+                    full = None
+                setattr(self, slot, full)
+        wanted = {self.read, self.read_own, self.create, self.update} - {None}
+        if self.flow:
+            wanted |= {t.permission for t in self.flow.transitions.values()} - {SYSTEM}
+        if strange := [name for name in wanted if name not in registry.permissions]:
+            raise ValueError(f"resource {self.name}: no manifest declares the permission {', '.join(map(str, strange))}")
+        shown = self.attributes
+        named = {*self.columns, *self.filters, *(item.removeprefix("-") for item in self.sort)}
+        if strange := sorted(named - shown.keys()):
+            raise ValueError(f"resource {self.name}: the schema has no field {', '.join(strange)}")
+        if strange := sorted(name for name in shown.values() if not hasattr(self.model, name)):
+            raise ValueError(f"resource {self.name}: the model has no attribute {', '.join(strange)}")
+        if not self.columns:
+            self.columns = tuple(shown)
+        return self.key

@@ -1,0 +1,210 @@
+"""What can be done with any resource, without HTTP in it: list, read, create, edit, act, comment, follow.
+
+The API, the command line and the pages all come through here.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
+
+from wuye.context import Context
+from wuye.errors import Conflict, FieldError, Invalid, NotFound, PreconditionRequired, Stale
+from wuye.i18n import _
+from wuye.ids import uuid7
+from wuye.records import search, services
+from wuye.records.models import Timeline
+from wuye.resources import query
+from wuye.resources.declaration import Resource
+from wuye.resources.schemas import Comment, load_with
+
+
+def listing(ctx: Context, resource: Resource, arguments: Mapping[str, Sequence[str]]) -> query.Page:
+    """Return one page of a list, as URL parameters describe it."""
+    return query.run(ctx, resource, query.parse(resource, arguments))
+
+
+def read(ctx: Context, resource: Resource, identity: UUID) -> dict[str, Any]:
+    """Return one thing with all its fields.
+
+    Raises:
+        NotFound: there is none that the actor may see.
+    """
+    row = query.one(ctx, resource, identity)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def create(ctx: Context, resource: Resource, data: object) -> dict[str, Any]:
+    """Create one from what a caller sent, and return it as it is read back."""
+    if resource.create is None:
+        raise NotFound
+    ctx.require(resource.create)
+    values = load_with(resource.instance, data)
+    row = create_from(ctx, resource, values)
+    seal(ctx, resource)
+    return _read_back(ctx, resource, row.id)
+
+
+def create_from(ctx: Context, resource: Resource, values: Mapping[str, Any]) -> Any:
+    """Create one from validated values, without sealing the step; the import and other services come in here."""
+    if resource.on_create is not None:
+        return resource.on_create(ctx, values)
+    if resource.is_record:
+        return services.open_record(ctx, resource.model, values)
+    row = resource.model(
+        id=uuid7(), created_at=ctx.now, created_by=ctx.actor.user_id, updated_at=ctx.now, **values
+    )
+    ctx.session.add(row)
+    index(ctx, resource, row)
+    return row
+
+
+def index(ctx: Context, resource: Resource, row: Any) -> None:
+    """Make a thing that is no record findable."""
+    if resource.search:
+        search.index(ctx.session, resource.search_kind, row.id, resource.search_text(row))
+
+
+def fetch(ctx: Context, resource: Resource, identity: UUID, if_match: str | None) -> Any:
+    """Return the entity to change, if the actor may see it and means its present version.
+
+    `if_match` is an ETag (`"3"`) or `*`.
+
+    Raises:
+        NotFound, PreconditionRequired, Stale.
+    """
+    statement = select(resource.model).where(resource.model.id == identity)
+    condition = query.visibility(ctx, resource)
+    if condition is not None:
+        statement = statement.where(condition)
+    row = ctx.session.scalars(statement).one_or_none()
+    if row is None:
+        raise NotFound
+    if if_match is None:
+        raise PreconditionRequired(
+            _("Send the version that you have read in the header If-Match."), hint=_("It came as ETag with the thing."),
+        )
+    if if_match.strip() != "*" and etag(row.version) not in [part.strip() for part in if_match.split(",")]:
+        raise Stale(
+            _("Somebody changed it in the meantime: read it again, then repeat your change."),
+            current=read(ctx, resource, identity),
+        )
+    return row
+
+
+def etag(version: int) -> str:
+    """Return the ETag of a version."""
+    return f'"{version}"'
+
+
+def edit(ctx: Context, resource: Resource, identity: UUID, data: object, if_match: str | None) -> dict[str, Any]:
+    """Change fields of one, and return it as it is read back."""
+    if resource.update is None:
+        raise NotFound
+    row = fetch(ctx, resource, identity, if_match)
+    ctx.require(resource.update)
+    edit_to(ctx, resource, row, load_with(resource.instance, data, partial=True))
+    seal(ctx, resource)
+    return _read_back(ctx, resource, identity)
+
+
+def edit_to(ctx: Context, resource: Resource, row: Any, values: Mapping[str, Any]) -> bool:
+    """Give a row validated values, without sealing the step; return whether anything changed."""
+    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    if not changed:
+        return False
+    if resource.on_edit is not None:
+        resource.on_edit(ctx, row, changed)
+    elif resource.is_record:
+        services.edit(ctx, row, changed)
+    else:
+        for name, value in changed.items():
+            setattr(row, name, value)
+        row.updated_at = ctx.now
+        index(ctx, resource, row)
+    return True
+
+
+def act(
+    ctx: Context, resource: Resource, identity: UUID, action: str, data: object, if_match: str | None
+) -> dict[str, Any]:
+    """Take a transition, and return the thing as it is read back."""
+    if resource.flow is None:
+        raise NotFound
+    row = fetch(ctx, resource, identity, if_match)
+    if not isinstance(data, Mapping):
+        raise Invalid(_("Send an object with the action's fields."))
+    services.perform(ctx, row, action, data)
+    seal(ctx, resource)
+    return _read_back(ctx, resource, identity)
+
+
+def comment(ctx: Context, resource: Resource, identity: UUID, data: object) -> list[dict[str, Any]]:
+    """Comment on a record, and return its timeline."""
+    row = fetch(ctx, resource, identity, "*")
+    values = load_with(Comment(), data)
+    if values["internal"]:
+        ctx.require("core.internal")
+    services.comment(ctx, row, values["text"], "staff" if values["internal"] else "all")
+    seal(ctx, resource)
+    return timeline(ctx, resource, identity)
+
+
+def timeline(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, Any]]:
+    """Return the history of the record's whole thread, oldest first: the same from whichever end it is read."""
+    thread = read(ctx, resource, identity)["thread"]
+    table = Timeline.__table__
+    statement = select(
+        table.c.sequence, table.c.at, table.c.event, table.c.record_id, table.c.actor_id, table.c.audience, table.c.data
+    ).where(table.c.thread_id == thread)
+    if not ctx.may("core.internal"):
+        statement = statement.where(table.c.audience == "all")
+    rows = ctx.session.connection().execute(statement.order_by(table.c.sequence))
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 (SQLAlchemy's public name for it)
+
+
+def seal(ctx: Context, resource: Resource) -> None:
+    """Write the step; what the database refuses becomes an error at the field that caused it.
+
+    Raises:
+        Invalid: a reference leads nowhere (or to another estate). Conflict: a value is taken. Stale: somebody was faster.
+    """
+    try:
+        ctx.seal()
+    except IntegrityError as error:
+        raise refused(resource, error) from error
+    except StaleDataError as error:
+        raise Stale(_("Somebody changed it in the meantime: read it again, then repeat your change.")) from error
+
+
+def refused(resource: Resource, error: IntegrityError) -> Invalid | Conflict:
+    """Return the problem for a constraint that the database found broken."""
+    diagnosis = getattr(error.orig, "diag", None)
+    constraint = getattr(diagnosis, "constraint_name", None) or ""
+    names = sorted(
+        ((name, attribute) for name, attribute in resource.attributes.items()), key=lambda pair: -len(pair[1])
+    )
+    field = next((name for name, attribute in names if f"_{attribute}" in f"_{constraint}"), "")
+    if constraint.startswith("fk_"):
+        return Invalid(
+            _("A reference leads nowhere."), errors=[FieldError(field, _("There is no such thing in this estate."))]
+        )
+    if constraint.startswith(("uq_", "pk_")):
+        return Conflict(
+            _("This exists already."), errors=[FieldError(field, _("This value is taken."))]
+        )
+    return Invalid(_("The data contradicts itself."), errors=[FieldError(field, constraint)])
+
+
+def _read_back(ctx: Context, resource: Resource, identity: UUID) -> dict[str, Any]:
+    row = query.one(ctx, resource, identity)
+    if row is None:
+        # The step itself may have taken the thing out of the actor's sight (a refused referral, say).
+        return {"id": identity, "version": None}
+    return row
+

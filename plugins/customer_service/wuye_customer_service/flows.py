@@ -1,0 +1,55 @@
+"""The states of a request (DOMAIN 2.1): from the report to the answer, and back when it was no answer."""
+
+from wuye.api import SYSTEM, Flow, State, Transition, _
+from wuye_customer_service import services
+from wuye_customer_service.schemas import Acceptance, Answer, Dispatch, Merge, Rating
+
+HANDLE, RESPOND, REPRESENT = "customer_service.handle", "customer_service.respond", "customer_service.represent"
+
+request_flow = Flow(
+    State("new", _("New"), "open"),
+    State("accepted", _("Accepted"), "open"),
+    State("dispatched", _("Handed over"), "active"),
+    State("in_progress", _("In progress"), "active"),
+    State("waiting", _("Waiting"), "waiting"),
+    State("resolved", _("Waiting for acceptance"), "waiting"),
+    State("accepted_by_requester", _("Accepted by the requester"), "waiting"),
+    State("closed", _("Closed"), "done"),
+    State("rejected", _("Not admitted"), "done"),
+    State("merged", _("Merged"), "done"),
+    State("cancelled", _("Cancelled"), "done"),
+    Transition("accept", _("Accept"), "new", "accepted", HANDLE, Acceptance, guard=services.classified,
+               effect=services.classify),
+    Transition("answer", _("Answer at once"), ("new", "accepted"), "resolved", HANDLE, Answer, effect=services.resolved),
+    Transition("dispatch", _("Hand over"), ("new", "accepted"), "dispatched", HANDLE, Dispatch,
+               guard=services.has_category, effect=services.hand_over),
+    Transition("recall", _("Take back"), ("dispatched", "in_progress", "waiting"), "accepted", HANDLE, reason=True,
+               effect=services.take_back),
+    Transition("start", _("Started"), "dispatched", "in_progress", SYSTEM),
+    Transition("wait", _("Wait"), "in_progress", "waiting", HANDLE, reason=True),
+    Transition("resume", _("Go on"), "waiting", "in_progress", HANDLE),
+    Transition("resolve", _("Done"), ("accepted", "in_progress", "waiting"), "resolved", HANDLE, Answer,
+               guard=services.nothing_under_way, effect=services.resolved),
+    Transition("answered", _("Answered by the department"), ("dispatched", "in_progress", "waiting"), "resolved", SYSTEM,
+               effect=services.resolved),
+    Transition("confirm", _("Accept the result"), "resolved", "accepted_by_requester", RESPOND, by="requester",
+               effect=services.confirmed),
+    Transition("confirm_for", _("Accepted by telephone"), "resolved", "accepted_by_requester", REPRESENT, reason=True,
+               effect=services.confirmed_for),
+    Transition("refuse", _("Refuse the result"), "resolved", "in_progress", RESPOND, by="requester", reason=True,
+               effect=services.sent_back),
+    Transition("refuse_for", _("Refused by telephone"), "resolved", "in_progress", REPRESENT, reason=True,
+               effect=services.sent_back),
+    Transition("close", _("Close"), "accepted_by_requester", "closed", HANDLE),
+    Transition("reopen", _("Reopen"), ("accepted_by_requester", "closed"), "in_progress", RESPOND, by="requester",
+               reason=True, guard=services.within_thirty_days, effect=services.sent_back),
+    Transition("reopen_for", _("Reopen for the requester"), ("accepted_by_requester", "closed"), "in_progress", REPRESENT,
+               reason=True, effect=services.sent_back),
+    Transition("rate", _("Rate"), ("resolved", "accepted_by_requester", "closed"), None, RESPOND, Rating, by="requester",
+               guard=services.not_rated_yet, effect=services.rate),
+    Transition("urge", _("Remind"), ("new", "accepted", "dispatched", "in_progress", "waiting"), None, RESPOND,
+               by="requester", effect=services.urge),
+    Transition("reject", _("Do not admit"), "new", "rejected", HANDLE, reason=True),
+    Transition("merge", _("Merge"), ("new", "accepted"), "merged", HANDLE, Merge, effect=services.merge),
+    Transition("cancel", _("Cancel"), ("new", "accepted"), "cancelled", RESPOND, by="requester"),
+)  # fmt: skip

@@ -1,0 +1,40 @@
+"""What customer service contributes, and what it does when a department has answered."""
+
+from collections.abc import Iterable
+
+from wuye.api import Context, Plugin, Record, Referral, Resource, hookimpl, take
+from wuye_customer_service.flows import request_flow
+from wuye_customer_service.models import Request
+from wuye_customer_service.schemas import RequestSchema
+from wuye_customer_service.services import create_request
+
+
+class CustomerService(Plugin):
+    """The department that residents speak to."""
+
+    @hookimpl
+    def register_resources(self) -> Iterable[Resource]:
+        """Offer requests."""
+        yield Resource(
+            "requests", Request, RequestSchema, request_flow, on_create=create_request,
+            columns=("number", "title", "request_kind", "category", "state", "priority", "place", "requester", "assignee",
+                     "channel", "opened_at", "due_at"),
+            filters=("state", "phase", "request_kind", "category", "priority", "channel", "place", "requester", "external_id"),
+            sort=("-opened_at", "due_at"),
+            search=("number", "title", "text", "external_id", "contact_phone"),
+        )  # fmt: skip
+
+    @hookimpl
+    def referral_accepted(self, ctx: Context, referral: Referral, origin: Record) -> None:
+        """A department took it over: the request is in progress."""
+        if isinstance(origin, Request) and origin.state == "dispatched":
+            take(ctx, origin, "start", {"referral": str(referral.id)})
+
+    @hookimpl
+    def referral_answered(self, ctx: Context, referral: Referral, origin: Record) -> None:
+        """The work is done: the requester is asked to accept it."""
+        if isinstance(origin, Request) and origin.state in ("dispatched", "in_progress", "waiting"):
+            take(ctx, origin, "answered", {"resolution": referral.outcome})
+
+
+plugin = CustomerService()

@@ -1,0 +1,63 @@
+"""The states of a work order (DOMAIN 2.2)."""
+
+from wuye.api import SYSTEM, Flow, State, Transition, _
+from wuye_maintenance import services
+from wuye_maintenance.schemas import Approval, Assignment, Completion, Hold
+
+CREATE, DISPATCH, WORK, APPROVE = (
+    "maintenance.create",
+    "maintenance.dispatch",
+    "maintenance.work",
+    "maintenance.approve",
+)
+
+work_order_flow = Flow(
+    State("draft", _("Draft"), "open"),
+    State("waiting_approval", _("Waiting for approval"), "waiting"),
+    State("ready", _("Ready"), "open"),
+    State("assigned", _("Assigned"), "active"),
+    State("accepted", _("Taken on"), "active"),
+    State("en_route", _("On the way"), "active"),
+    State("on_site", _("On site"), "active"),
+    State("in_progress", _("In progress"), "active"),
+    State("on_hold", _("On hold"), "waiting"),
+    State("done", _("Done"), "waiting"),
+    State("rework", _("Rework"), "active"),
+    State("verified", _("Verified"), "done"),
+    State("cancelled", _("Cancelled"), "done"),
+    State("converted", _("Converted into a project"), "done"),
+    Transition("submit", _("Submit"), "draft", "ready", CREATE),
+    Transition("request_approval", _("Ask for approval"), ("draft", "ready"), "waiting_approval", CREATE, Approval,
+               effect=services.note_limit),
+    Transition("approve", _("Approve"), "waiting_approval", "ready", APPROVE),
+    Transition("deny", _("Do not approve"), "waiting_approval", "cancelled", APPROVE, reason=True,
+               effect=services.give_up),
+    Transition("assign", _("Assign"), ("ready", "assigned", "rework"), "assigned", DISPATCH, Assignment,
+               effect=services.assign),
+    Transition("take", _("Take on"), "assigned", "accepted", WORK, by="assignee", effect=services.note_accepted),
+    Transition("decline", _("Hand back"), ("assigned", "accepted"), "ready", WORK, by="assignee", reason=True,
+               effect=services.unassign),
+    Transition("depart", _("Set out"), "accepted", "en_route", WORK, by="assignee"),
+    Transition("arrive", _("Arrive"), ("accepted", "en_route"), "on_site", WORK, by="assignee",
+               effect=services.note_arrival),
+    Transition("start", _("Begin"), ("accepted", "on_site", "rework"), "in_progress", WORK, by="assignee",
+               effect=services.note_start),
+    Transition("hold", _("Put on hold"), "in_progress", "on_hold", WORK, Hold, by="assignee", effect=services.note_hold),
+    Transition("resume", _("Go on"), "on_hold", "in_progress", WORK, by="assignee", effect=services.clear_hold),
+    Transition("finish", _("Finish"), "in_progress", "done", WORK, Completion, by="assignee", effect=services.finish),
+    Transition("verify", _("Verify"), "done", "verified", DISPATCH, by="not_doer", guard=services.not_awaited,
+               effect=services.note_verification),
+    Transition("reject", _("Send back"), "done", "rework", DISPATCH, reason=True, guard=services.not_awaited,
+               effect=services.count_rework),
+    Transition("accepted_by_origin", _("Accepted by who asked"), "done", "verified", SYSTEM,
+               effect=services.note_verification),
+    Transition("returned_by_origin", _("Refused by who asked"), ("done", "verified"), "rework", SYSTEM,
+               effect=services.count_rework),
+    Transition("cancel", _("Cancel"), ("draft", "ready", "assigned"), "cancelled", DISPATCH, reason=True,
+               guard=services.not_awaited),
+    Transition("withdrawn_by_origin", _("Withdrawn by who asked"),
+               ("draft", "waiting_approval", "ready", "assigned", "accepted", "en_route", "on_site", "in_progress", "on_hold",
+                "rework"), "cancelled", SYSTEM),
+    Transition("convert", _("Convert into a project"), ("ready", "assigned", "in_progress", "on_hold"), "converted",
+               APPROVE, reason=True, effect=services.give_up),
+)  # fmt: skip

@@ -1,0 +1,55 @@
+"""What maintenance contributes, and what it does when who asked for work has decided on it."""
+
+from collections.abc import Iterable
+
+from wuye.api import Context, Plugin, Record, Referral, ReferralTarget, Resource, hookimpl, take
+from wuye_maintenance.flows import work_order_flow
+from wuye_maintenance.models import Asset, WorkOrder
+from wuye_maintenance.schemas import AssetSchema, WorkOrderSchema
+from wuye_maintenance.services import create_work_order, take_over
+
+
+class Maintenance(Plugin):
+    """The department that repairs and services."""
+
+    @hookimpl
+    def register_resources(self) -> Iterable[Resource]:
+        """Offer work orders and assets."""
+        yield Resource(
+            "work-orders", WorkOrder, WorkOrderSchema, work_order_flow, on_create=create_work_order,
+            columns=("number", "title", "order_type", "state", "priority", "place", "asset", "assignee", "requester",
+                     "opened_at", "due_at", "done_at"),
+            filters=("state", "phase", "order_type", "priority", "place", "asset", "assignee"),
+            sort=("-opened_at", "due_at"),
+        )  # fmt: skip
+        yield Resource(
+            "assets", Asset, AssetSchema, create="manage_assets", update="manage_assets", read_own=None,
+            columns=("code", "name", "asset_class", "place", "condition"), filters=("asset_class", "condition", "place", "code"),
+            sort=("code",), search=("code", "name", "serial"),
+        )  # fmt: skip
+
+    @hookimpl
+    def register_referral_targets(self) -> Iterable[ReferralTarget]:
+        """Take work over from other departments."""
+        yield ReferralTarget(take_over, permission="dispatch")
+
+    @hookimpl
+    def referral_returned(self, ctx: Context, target: Record, reason: str) -> None:
+        """Who asked does not accept the result: the same order goes into rework."""
+        if isinstance(target, WorkOrder) and target.state in ("done", "verified"):
+            take(ctx, target, "returned_by_origin", {"reason": reason})
+
+    @hookimpl
+    def referral_closed(self, ctx: Context, target: Record) -> None:
+        """Who asked accepts the result: the order is verified."""
+        if isinstance(target, WorkOrder) and target.state == "done":
+            take(ctx, target, "accepted_by_origin")
+
+    @hookimpl
+    def referral_withdrawn(self, ctx: Context, target: Record | None) -> None:
+        """Who asked took it back: the order is cancelled."""
+        if isinstance(target, WorkOrder) and target.state not in ("done", "verified", "cancelled", "converted"):
+            take(ctx, target, "withdrawn_by_origin")
+
+
+plugin = Maintenance()
