@@ -125,7 +125,7 @@ def _comparison(connection: Connection, plugin: str) -> MigrationContext:
 
     def ours(name: str | None, kind: str, parents: Any) -> bool:
         table = name if kind == "table" else parents.get("table_name")
-        return table is None or str(table).startswith(f"{plugin}_")
+        return table is None or (str(table).startswith(f"{plugin}_") and table != "core_key")
 
     return MigrationContext.configure(
         connection,

@@ -196,7 +196,9 @@ class LocalPostgres:
                 finally:
                     os.close(alone)
             elif time.monotonic() > deadline:
-                what = "is still starting" if answer is Ping.REJECT else "does not answer, but has not ended,"
+                what = "is still starting, perhaps recovering from a crash,"
+                if answer is not Ping.REJECT:
+                    what = "does not answer, and a process of it (see ps) is still at work"
                 raise LocalPostgresError(self._complaint(f"{what} after {self._timeout:g} s", log_begins))
             else:
                 time.sleep(POLL_SECONDS)
@@ -299,8 +301,8 @@ class LocalPostgres:
         lines = log.read_bytes()[log_begins:].decode(errors="replace").splitlines() if log.exists() else []
         said = "\n".join(lines[-_LOG_LINES:]) or "(nothing)"
         return (
-            f"The database in {self.places.folder} {what}. Call again if it may need more time (after a crash it"
-            f" may); else remove the cause that its log names. The end of {log}:\n{said}"
+            f"The database in {self.places.folder} {what}. Remove the cause that its log names, or wait and try"
+            f" again. The end of {log}:\n{said}"
         )
 
 
