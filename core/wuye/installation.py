@@ -85,8 +85,8 @@ class Installation:
 
     def close(self) -> None:
         """Close the connections; the embedded server stays up for the next process."""
-        if "database" in self.__dict__:
-            self.database.dispose()
+        if (database := self.__dict__.get("database")) is not None:
+            database.dispose()
 
 
 def _driver(url: str) -> URL:

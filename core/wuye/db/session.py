@@ -24,9 +24,7 @@ class EstateSession(Session):
     """
 
     def __init__(self, *args: Any, signing_key: bytes, estate_id: UUID | None = None, **options: Any) -> None:
-        options.setdefault("expire_on_commit", False)
-        options.setdefault("autoflush", False)
-        super().__init__(*args, **options)
+        super().__init__(*args, **{**options, "expire_on_commit": False, "autoflush": False})
         self.signing_key = signing_key
         self._estate_id = estate_id
 

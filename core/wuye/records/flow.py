@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Phase = Literal["open", "active", "waiting", "done"]
 Who = Literal["anyone", "requester", "assignee", "not_doer"]
 Step = Callable[["Context", Any, Mapping[str, Any]], None]
+Rule = Callable[["Context", Any], bool]
 
 #: The permission of a transition that only the program itself takes; it is never offered to anybody.
 SYSTEM = "-"
@@ -39,8 +40,8 @@ class Transition:
     """A step from one state to another, offered as an action to those who may take it.
 
     `source` is one state or several; `target` None means that the state stays. `by` narrows who may take it besides the
-    permission: the requester, the assignee, or anyone but the one who did the work; a caller with the permission
-    `override` may always. `input` is the schema of what the step wants to know; `reason=True` wants a reason. `guard`
+    permission: the requester, the assignee, anyone but the one who did the work, or a rule of (context, record); a caller
+    with the permission `override` may always. `input` is the schema of what the step wants to know; `reason=True` wants a reason. `guard`
     raises a `Problem` when it cannot be done now; `effect` does what else belongs to the step.
     """
 
@@ -51,7 +52,7 @@ class Transition:
     permission: str
     input: type[Schema] | None = None
     reason: bool = False
-    by: Who = "anyone"
+    by: Who | Rule = "anyone"
     override: str | None = None
     guard: Step | None = None
     effect: Step | None = None

@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select, text
+from sqlalchemy import ColumnElement, bindparam, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.types import BigInteger, Uuid
+from sqlalchemy.sql import column as sql_column
+from sqlalchemy.types import BigInteger, Text, Uuid
 
 from wuye.db.session import EstateSession
 from wuye.records.models import SearchEntry
@@ -74,10 +75,9 @@ def forget(session: EstateSession, subject_id: UUID) -> None:
 def matches(column: ColumnElement[UUID], estate_id: UUID, needle: str, kind: str | None) -> ColumnElement[bool]:
     """Return the condition that a row's id is among the hits for `needle`."""
     folded = fold(needle)
-    hits = func.wuye_search(
-        bindparam(None, query_grams(estate_id, folded), ARRAY(BigInteger)), folded, kind
-    ).table_valued("id")
-    return column.in_(select(hits.c.id.cast(Uuid)))
+    wanted = bindparam(None, query_grams(estate_id, folded), ARRAY(BigInteger))
+    hits = func.wuye_search(wanted, literal(folded, Text()), literal(kind, Text())).table_valued(sql_column("id", Uuid)).render_derived()
+    return column.in_(select(hits.c.id))
 
 
 def create_function() -> object:

@@ -9,6 +9,7 @@ from wuye.context import Context
 from wuye.errors import Conflict, Forbidden, Invalid, NotFound
 from wuye.i18n import _
 from wuye.ids import uuid7
+from wuye.records import numbering as _numbering  # noqa: F401 (it listens to the session)
 from wuye.records import search
 from wuye.records.flow import SYSTEM, Flow, Transition
 from wuye.records.models import Record
@@ -112,7 +113,7 @@ def perform(ctx: Context, record: Record, action: str, data: Mapping[str, Any] |
         )
     ctx.require(transition.permission)
     if not _is_the_one(ctx, record, transition):
-        raise Forbidden(_BY[transition.by])
+        raise Forbidden(_BY[transition.by] if isinstance(transition.by, str) else _("You may not do this"))
     return take(ctx, record, action, load_input(transition, data or {}))
 
 
@@ -138,9 +139,9 @@ def take(ctx: Context, record: Record, action: str, data: Mapping[str, Any] | No
     before = record.state
     enter(flow, record, transition.target or before, ctx)
     record.updated_at = ctx.now
+    ctx.log(record, action, {"from": before, "to": record.state, **_plain(values)})
     if transition.effect:
         transition.effect(ctx, record, values)
-    ctx.log(record, action, {"from": before, "to": record.state, **_plain(values)})
     ctx.call("record_changed", record=record, event=action)
     return record
 
@@ -176,6 +177,8 @@ def _is_the_one(ctx: Context, record: Record, transition: Transition) -> bool:
     """Tell whether the actor stands in the relation to the record that the transition asks for."""
     if transition.by == "anyone" or (transition.override and ctx.may(transition.override)):
         return True
+    if callable(transition.by):
+        return transition.by(ctx, record)
     me = ctx.actor.person_id
     if transition.by == "requester":
         return me is not None and record.requester_id == me

@@ -28,11 +28,11 @@ referral_flow = Flow(
     State("withdrawn", _("Withdrawn"), "done"),
     Transition(
         "accept", _("Accept"), "offered", "accepted", "core.take_referrals",
-        guard=services.guard_own, effect=services.make_target,
+        by=services.may_take, effect=services.make_target,
     ),
     Transition(
         "refuse", _("Refuse"), "offered", None, "core.take_referrals", reason=True,
-        guard=services.guard_own, effect=services.put_on_board,
+        by=services.may_take, effect=services.put_on_board,
     ),
     Transition(
         "route", _("Route to a department"), "offered", None, "core.coordinate", input=Destination,

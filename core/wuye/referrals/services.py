@@ -120,15 +120,10 @@ def _record(ctx: Context, identity: object) -> Record | None:
     return ctx.session.get(resource.model, (ctx.estate.id, identity)) if resource else None
 
 
-def guard_own(ctx: Context, referral: Referral, _data: Mapping[str, Any]) -> None:
-    """Let only the department that a referral is offered to accept or refuse it; the program itself may always."""
+def may_take(ctx: Context, referral: Referral) -> bool:
+    """Tell whether a referral is offered to a department that the actor may take work over for."""
     target = can_take(ctx, referral.department)
-    if target is None:
-        raise Conflict(
-            _("No department has been offered this: it is on the office's board."),
-            hint=_("The office can route it or have it done by hand."),
-        )
-    ctx.require(target.permission)
+    return target is not None and ctx.may(target.permission)
 
 
 def guard_by_hand(ctx: Context, referral: Referral, _data: Mapping[str, Any]) -> None:

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from wuye.context import Context
     from wuye.plugins.registry import Registry
 
-#: The column that stands for a row where only one line of text fits.
-LABELS = {"property": "label", "person": "name", "department": "name", "record": "number", "referral": "number"}
-
 Create = Callable[["Context", Mapping[str, Any]], Any]
 Edit = Callable[["Context", Any, Mapping[str, Any]], Any]
 Visible = Callable[["Context"], "ColumnElement[bool] | None"]

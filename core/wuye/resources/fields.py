@@ -23,7 +23,7 @@ _MESSAGES: dict[str, Any] = {
 
 
 def _fail(message: LazyText) -> ValidationError:
-    return ValidationError(message)  # type: ignore[arg-type]  # marshmallow passes any object through
+    return ValidationError([message])  # type: ignore[list-item]  # marshmallow passes any object through
 
 
 class _Length(validate.Length):
@@ -180,12 +180,13 @@ class Uuid(fields.UUID):
 class Reference(Uuid):
     """A reference to another thing of the same estate: its id, or an object with an `id`.
 
-    `target` is `property`, `person`, `department`, `record`, `referral` or a plugin's own table. It is stored in the
-    model's attribute `<name>_id` and shown as `{"id": …, "label": …}`.
+    `target` is `property`, `person`, `department`, `record` or a plugin's own table. It is stored in the model's
+    attribute `<name>_id` and shown as `{"id": …, "label": …}`, where the label is the target's column `label`.
     """
 
-    def __init__(self, target: str, **options: Any) -> None:
+    def __init__(self, target: str, *, label: str | None = None, **options: Any) -> None:
         self.target = target
+        self.label = label or {"property": "label", "record": "number"}.get(target, "name")
         super().__init__(**options)
 
     def _bind_to_schema(self, field_name: str, parent: Any) -> None:

@@ -26,7 +26,7 @@ from wuye.i18n import _
 from wuye.records import search
 from wuye.records.models import Record
 from wuye.resources import fields
-from wuye.resources.declaration import LABELS, Resource
+from wuye.resources.declaration import Resource
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
@@ -192,7 +192,7 @@ def _columns(resource: Resource, names: Sequence[str], *, reveal: bool) -> tuple
             plan.append((name, place, _converter(dump[name], reveal=reveal), None))
             continue
         table = Base.metadata.tables[table_of(target)].alias()
-        columns.append(table.c[LABELS[target]])
+        columns.append(table.c[dump[name].label])
         joins.append((table, and_(table.c.estate_id == resource.model.estate_id, table.c.id == attribute)))
         plan.append((name, place, None, place + 1))
 

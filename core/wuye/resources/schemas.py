@@ -80,10 +80,11 @@ class ActionInput(NoInput):
 @cache
 def input_schema(transition: "Transition") -> Schema:
     """Return the schema of a transition's input: its own, with a reason if it wants one."""
-    own = transition.input or NoInput
     if not transition.reason:
-        return own()
-    return type(f"{own.__name__}WithReason", (own, Reason), {})()
+        return (transition.input or NoInput)()
+    if transition.input is None:
+        return Reason()
+    return type(f"{transition.input.__name__}WithReason", (transition.input, Reason), {})()
 
 
 def load_with(schema: Schema, data: object, *, partial: bool = False) -> dict[str, Any]:

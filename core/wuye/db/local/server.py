@@ -129,8 +129,8 @@ class LocalPostgres:
         with self._explained(), exclusive(self.places.lock, deadline):
             self.places.check_home()
             # A server that answers, be it "not yet", keeps its pid file right; without an answer the number may
-            # be a stranger's.
-            if self._ping() in (Ping.OK, Ping.REJECT):
+            # be a stranger's (on Windows pg_ctl tells them apart).
+            if sys.platform == "win32" or self._ping() in (Ping.OK, Ping.REJECT):
                 self._shut_down()
             while self._is_anybody_left():
                 if time.monotonic() > deadline:
@@ -272,6 +272,8 @@ class LocalPostgres:
 
     def _shut_down(self) -> None:
         if sys.platform == "win32":
+            if not (self.places.cluster / "postmaster.pid").exists():
+                return
             pg_ctl = self._binaries(None).program("pg_ctl")
             limit = f"--timeout={self._timeout:.0f}"
             run([pg_ctl, "stop", "--wait", "--mode=fast", limit, "-D", self.places.cluster], None)
@@ -310,6 +312,10 @@ def _free_port(wanted: int) -> int:
     """Return the wanted port if it is free, so that an address stays what it was, else any free one."""
     for port in (wanted, 0):
         with socket.socket() as probe:
+            if (
+                sys.platform != "win32"
+            ):  # as PostgreSQL does: connections that have just ended do not hold a port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((_LOCALHOST, port))
             except OSError:

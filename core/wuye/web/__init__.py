@@ -1,0 +1,1 @@
+"""The web: HTTP in, the resource layer's services, HTTP out."""

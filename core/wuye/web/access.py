@@ -1,0 +1,115 @@
+"""Who is calling: from the bearer token to the context of the step. Default deny: no route without a permission."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app, g, request
+
+from wuye.context import Actor, Context
+from wuye.errors import NotFound, Unauthenticated
+from wuye.i18n import _, negotiate, use_locale
+from wuye.identity.services import Caller, identify, permissions_of
+from wuye.ids import uuid7
+from wuye.installation import Installation
+from wuye.web.database import db
+
+#: What a route that needs no permission says instead of one.
+PUBLIC = "public"
+SIGNED_IN = "signed in"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a route needs: its plugin must be enabled, the caller have one of these permissions.
+
+    The services below check again, and more exactly (whose record, which state).
+    """
+
+    permissions: tuple[str, ...]
+    plugin: str = "core"
+
+
+def declare(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
+    """Attach the declaration to a view."""
+    view.access = access  # type: ignore[attr-defined]
+    return view
+
+
+def access_of(app: Flask, endpoint: str) -> Access | None:
+    """Return what a route declared, None if it declared nothing."""
+    return getattr(app.view_functions.get(endpoint), "access", None)
+
+
+def installation() -> Installation:
+    """Return the installation that this application serves."""
+    return current_app.extensions["wuye"]  # type: ignore[no-any-return]
+
+
+def bearer_token() -> str:
+    """Return the token of the request.
+
+    Raises:
+        Unauthenticated: there is none.
+    """
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated(
+            _("This needs a token."), hint=_("Send it as: Authorization: Bearer wuye_…")
+        )
+    return token.strip()
+
+
+def call_for(estate: str | None) -> Caller:
+    """Find out who calls; begins the request's transaction."""
+    place = installation()
+    return identify(
+        db.session(), place.database.secret, place.clock.now(), bearer_token(), estate, demo=place.settings.demo
+    )
+
+
+def estate_context(estate: str, plugin: str) -> Context:
+    """Return the context of a request for one estate and plugin.
+
+    Raises:
+        Unauthenticated: nobody known calls. NotFound: no such estate, no member of it, or the plugin is disabled there;
+            the answers do not differ.
+    """
+    caller = call_for(estate)
+    place = installation()
+    if caller.estate is None or caller.suspended:
+        raise NotFound
+    active = (caller.plugins & place.plugins.loaded.keys()) | {"core"}
+    if plugin not in active:
+        raise NotFound
+    if caller.locale or "Accept-Language" not in request.headers:
+        _speak(caller.locale or caller.estate.locale)
+    permissions = permissions_of(place.plugins.registry, caller.roles, caller.scopes, active)
+    actor = Actor(caller.user_id, caller.person_id, caller.name, permissions)
+    return place.context(db.session(), caller.estate, actor, active)
+
+
+def guard(app: Flask) -> None:
+    """Open and close what surrounds every request: its id, its language, and a refusal of undeclared routes."""
+
+    @app.before_request
+    def begin() -> None:
+        g.request_id = str(uuid7())
+        g.locale_scope = None
+        _speak(negotiate(request.headers.get("Accept-Language")))
+        if request.endpoint is not None and access_of(app, request.endpoint) is None:
+            raise NotFound
+
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        scope = g.pop("locale_scope", None)
+        if scope is not None:
+            scope.__exit__(None, None, None)
+
+
+def _speak(locale: str) -> None:
+    """Answer in a language from here to the end of the request."""
+    if g.locale_scope is not None:
+        g.locale_scope.__exit__(None, None, None)
+    g.locale_scope = use_locale(locale)
+    g.locale_scope.__enter__()

@@ -1,0 +1,182 @@
+"""The REST API: every resource's routes, made from its declaration."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from flask import Flask, Response, request
+from sqlalchemy import select
+
+from wuye.context import Context
+from wuye.errors import BadRequest
+from wuye.estates.models import Estate
+from wuye.i18n import _
+from wuye.identity.models import Membership
+from wuye.records import services as records
+from wuye.records.flow import SYSTEM
+from wuye.records.models import Record
+from wuye.resources import service
+from wuye.resources.declaration import Resource
+from wuye.web import idempotency
+from wuye.web.access import SIGNED_IN, Access, call_for, declare, estate_context
+from wuye.web.database import db
+from wuye.web.openapi import action_schema
+from wuye.web.problems import json_response
+
+BASE = "/api/v1/estates/<estate>"
+
+View = Callable[..., Response]
+
+
+def path_of(resource: Resource) -> str:
+    """Return a resource's URL: `/api/v1/estates/<estate>/maintenance/work-orders`; core's have no plugin in it."""
+    plugin = "" if resource.plugin == "core" else f"/{resource.plugin.replace('_', '-')}"
+    return f"{BASE}{plugin}/{resource.name}"
+
+
+def register(app: Flask) -> None:
+    """Add the routes of all resources, and the list of the caller's estates."""
+    app.add_url_rule("/api/v1/estates", "api.estates", declare(_estates, Access((SIGNED_IN,))))
+    for resource in installation_of(app).plugins.registry.resources.values():
+        _Routes(app, resource).register()
+
+
+def installation_of(app: Flask) -> Any:
+    """Return the installation of an application outside a request."""
+    return app.extensions["wuye"]
+
+
+def _estates() -> Response:
+    caller = call_for(None)
+    rows = select(Estate.code, Estate.name, Estate.zone, Estate.locale, Estate.state).join(
+        Membership, Membership.estate_id == Estate.id
+    )
+    found = db.session().execute(rows.where(Membership.user_id == caller.user_id).order_by(Estate.code))
+    return json_response({"items": [dict(row._mapping) for row in found]})  # noqa: SLF001 (SQLAlchemy's public name)
+
+
+class _Routes:
+    """The routes of one resource."""
+
+    def __init__(self, app: Flask, resource: Resource) -> None:
+        self.app = app
+        self.resource = resource
+
+    def register(self) -> None:
+        """Add the routes that the resource offers; each declares who may call it."""
+        resource, path = self.resource, path_of(self.resource)
+        readers = tuple(filter(None, (resource.read, resource.read_own)))
+        self._add("GET", path, "list", self.listing, readers)
+        self._add("GET", f"{path}/<uuid:identity>", "read", self.read, readers)
+        if resource.create:
+            self._add("POST", path, "create", self.create, (resource.create,))
+        if resource.update:
+            self._add("PATCH", f"{path}/<uuid:identity>", "update", self.update, (resource.update,))
+        if resource.is_record:
+            self._add("GET", f"{path}/<uuid:identity>/timeline", "timeline", self.timeline, readers)
+            self._add("POST", f"{path}/<uuid:identity>/comments", "comment", self.comment, readers)
+        if resource.flow:
+            permissions = sorted({t.permission for t in resource.flow.transitions.values()} - {SYSTEM})
+            self._add("POST", f"{path}/<uuid:identity>/actions/<action>", "act", self.act, tuple(permissions))
+
+    def _add(self, method: str, path: str, name: str, view: View, permissions: tuple[str, ...]) -> None:
+        access = Access(permissions, self.resource.plugin)
+
+        def respond(estate: str, **arguments: Any) -> Response:
+            ctx = estate_context(estate, access.plugin)
+            if not any(ctx.may(permission) for permission in permissions):
+                ctx.require(permissions[0])
+            claimed = idempotency.claim(ctx) if method == "POST" else idempotency.Claim(None, None)
+            if claimed.answer is not None:
+                return claimed.answer
+            response = idempotency.keep(ctx, claimed, view(ctx, **arguments))
+            if method != "GET":
+                ctx.session.commit()
+            return response
+
+        endpoint = f"api.{self.resource.key}.{name}"
+        self.app.add_url_rule(path, endpoint, declare(respond, access), methods=[method])
+
+    def listing(self, ctx: Context) -> Response:
+        page = service.listing(ctx, self.resource, request.args.to_dict(flat=False))
+        body: dict[str, Any] = {"items": page.items, "after": page.after}
+        if page.total is not None:
+            body["total"] = page.total
+            body["total_is_capped"] = page.total > service.query.COUNT_LIMIT
+        headers = {}
+        if page.after:
+            arguments = {**request.args.to_dict(flat=False), "after": [page.after]}
+            headers["Link"] = f'<{request.path}?{_encode(arguments)}>; rel="next"'
+        return json_response(body, headers=headers)
+
+    def read(self, ctx: Context, identity: UUID) -> Response:
+        return self._detail(ctx, service.read(ctx, self.resource, identity))
+
+    def create(self, ctx: Context) -> Response:
+        row = service.create(ctx, self.resource, _body())
+        return self._detail(ctx, row, 201, {"Location": f"{request.path}/{row['id']}"})
+
+    def update(self, ctx: Context, identity: UUID) -> Response:
+        return self._detail(ctx, service.edit(ctx, self.resource, identity, _body(), request.headers.get("If-Match")))
+
+    def act(self, ctx: Context, identity: UUID, action: str) -> Response:
+        data = _body() if request.content_length else {}
+        return self._detail(
+            ctx, service.act(ctx, self.resource, identity, action, data, request.headers.get("If-Match"))
+        )
+
+    def timeline(self, ctx: Context, identity: UUID) -> Response:
+        return json_response({"items": service.timeline(ctx, self.resource, identity)})
+
+    def comment(self, ctx: Context, identity: UUID) -> Response:
+        return json_response({"items": service.comment(ctx, self.resource, identity, _body())}, 201)
+
+    def _detail(
+        self, ctx: Context, row: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
+    ) -> Response:
+        """Return one thing with its ETag and, for work, the actions that this caller may take now."""
+        headers = {**(headers or {}), "ETag": service.etag(row["version"])}
+        if self.resource.flow and row.get("state"):
+            row = {**row, "actions": self._actions(ctx, row)}
+        return json_response(row, status, headers)
+
+    def _actions(self, ctx: Context, row: dict[str, Any]) -> list[dict[str, Any]]:
+        assert self.resource.flow is not None, "asked for flows only"
+        subject = _sketch(self.resource.kind, row)
+        return [
+            {"name": item.name, "label": str(item.label), "input": action_schema(item)}
+            for item in records.available(ctx, subject)
+        ]
+
+
+def _sketch(kind: str | None, row: dict[str, Any]) -> Record:
+    """Return as much of a record as deciding about its actions takes, made from what was read anyway."""
+    return Record(
+        kind=kind,
+        state=row["state"],
+        department=row["department"],
+        requester_id=row["requester"] and row["requester"]["id"],
+        assignee_id=row["assignee"] and row["assignee"]["id"],
+    )
+
+
+def _encode(arguments: dict[str, list[str]]) -> str:
+    return urlencode([(key, value) for key, values in arguments.items() for value in values])
+
+
+def _body() -> object:
+    """Return the JSON body.
+
+    Raises:
+        BadRequest: it is not JSON.
+    """
+    if request.mimetype not in ("application/json", ""):
+        raise BadRequest(_("Send JSON (Content-Type: application/json)."))
+    try:
+        return orjson.loads(request.get_data())
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(
+            _("The body is not JSON: {reason}.", reason=str(error)), hint=_("Send an object with fields.")
+        ) from error

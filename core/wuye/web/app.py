@@ -1,0 +1,73 @@
+"""The application: everything put together, and the few routes that belong to no resource."""
+
+from flask import Flask, Response
+from sqlalchemy import text
+
+from wuye.db import migrate
+from wuye.errors import Unavailable
+from wuye.i18n import _
+from wuye.installation import Installation
+from wuye.web import access, api, database, openapi, problems
+from wuye.web.access import PUBLIC, Access, declare, installation
+from wuye.web.problems import json_response
+
+#: The largest body: a record's text is limited anyway; files come another way.
+MAX_BODY = 8 * 1024 * 1024
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(place: Installation) -> Flask:
+    """Return the WSGI application of an installation."""
+    app = Flask("wuye.web", static_folder=None)
+    app.extensions["wuye"] = place
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map.strict_slashes = False
+    database.init(app, place.database)
+    access.guard(app)
+    problems.register(app)
+    app.add_url_rule("/healthz", "health", declare(_health, Access((PUBLIC,))))
+    app.add_url_rule("/readyz", "ready", declare(_ready, Access((PUBLIC,))))
+    app.add_url_rule("/api/v1/openapi.json", "api.openapi", declare(_openapi, Access((PUBLIC,))))
+    api.register(app)
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return app
+
+
+def _health() -> Response:
+    """Say that the process is alive; asks nobody."""
+    return json_response({"status": "ok"})
+
+
+def _ready() -> Response:
+    """Say whether requests can be served: the database answers, its tables are those of this code."""
+    place = installation()
+    with database.db.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        behind = migrate.pending(connection, place.plugins)
+    if behind:
+        raise Unavailable(_("Tables are behind the code: {names}.", names=", ".join(behind)), hint=_("Run wuye upgrade."))
+    return json_response({"status": "ready"})
+
+
+def _openapi() -> Response:
+    app_paths = {
+        resource.key: api.path_of(resource).replace("<estate>", "{estate}")
+        for resource in installation().plugins.registry.resources.values()
+    }
+    return json_response(openapi.build(installation().plugins.registry, app_paths))

@@ -1,0 +1,79 @@
+"""Repeated requests: the same key gives the same answer, kept in the same transaction as the effect."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import Response, request
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from wuye.context import Context
+from wuye.errors import FieldError, Invalid
+from wuye.i18n import _
+from wuye.ids import uuid7
+from wuye.records.models import IdempotencyKey
+
+#: The longest key, as Stripe has it.
+MAX_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key that this request has claimed; `answer` is the stored one if another came first."""
+
+    id: UUID | None
+    answer: Response | None
+
+
+def claim(ctx: Context) -> Claim:
+    """Claim the request's Idempotency-Key, waiting for another request with the same key to end.
+
+    Raises:
+        Invalid: the key was used for something else, or is too long.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return Claim(None, None)
+    if not 1 <= len(key) <= MAX_LENGTH:
+        raise Invalid(
+            _("The Idempotency-Key cannot be used."),
+            errors=[FieldError("Idempotency-Key", _("Use {low} to {high} characters.", low=1, high=MAX_LENGTH))],
+        )
+    digest = hashlib.sha256(
+        b"\0".join([request.method.encode(), request.path.encode(), request.get_data()])
+    ).hexdigest()
+    identity = uuid7()
+    user = ctx.actor.user_id
+    assert user is not None, "an API caller is a user"
+    statement = insert(IdempotencyKey).values(
+        estate_id=ctx.estate.id, id=identity, user_id=user, key=key, request_digest=digest, created_at=ctx.now
+    )
+    connection = ctx.session.connection()
+    statement = statement.on_conflict_do_nothing(index_elements=["estate_id", "user_id", "key"])
+    if connection.scalar(statement.returning(IdempotencyKey.id)) is not None:
+        return Claim(identity, None)
+    table = IdempotencyKey.__table__
+    stored = connection.execute(
+        select(table.c.request_digest, table.c.status, table.c.answer, table.c.etag).where(
+            table.c.user_id == user, table.c.key == key
+        )
+    ).one()
+    if stored.request_digest != digest:
+        raise Invalid(
+            _("This Idempotency-Key was used for another request."),
+            errors=[FieldError("Idempotency-Key", _("Use a new key for every new request."))],
+        )
+    headers = {"Idempotency-Replayed": "true", **({"ETag": stored.etag} if stored.etag else {})}
+    return Claim(None, Response(stored.answer, stored.status, headers, content_type="application/json"))
+
+
+def keep(ctx: Context, claimed: Claim, response: Response) -> Response:
+    """Store the answer to a claimed key; it is committed with the effect, or not at all."""
+    if claimed.id is not None:
+        ctx.session.connection().execute(
+            update(IdempotencyKey)
+            .where(IdempotencyKey.id == claimed.id)
+            .values(status=response.status_code, answer=response.get_data(), etag=response.headers.get("ETag"))
+        )
+    return response

@@ -1,0 +1,144 @@
+"""OpenAPI 3.1, made from the resource declarations; also the input schemas that a detail shows with its actions."""
+
+from functools import cache
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
+from marshmallow import Schema
+
+from wuye import __version__
+from wuye.plugins.registry import Registry
+from wuye.records.flow import SYSTEM, Transition
+from wuye.resources import fields
+from wuye.resources.declaration import Resource
+from wuye.resources.schemas import Comment, input_schema
+
+_converter = OpenAPIConverter("3.1.0", lambda schema: type(schema).__name__, APISpec("", "", "3.1.0"))
+
+
+@cache
+def action_schema(transition: Transition) -> dict[str, Any]:
+    """Return the JSON Schema of a transition's input."""
+    return _object(input_schema(transition))
+
+
+def _object(schema: Schema) -> dict[str, Any]:
+    """Return the JSON Schema of what a schema accepts."""
+    loadable = {name: item for name, item in schema.load_fields.items()}
+    properties = {name: _converter.field2property(item) for name, item in loadable.items()}
+    required = [name for name, item in loadable.items() if item.required]
+    shape: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    if required:
+        shape["required"] = required
+    return shape
+
+
+def _shown(resource: Resource) -> dict[str, Any]:
+    """Return the JSON Schema of what a resource shows."""
+    label = {
+        "type": ["object", "null"],
+        "properties": {"id": {"type": "string", "format": "uuid"}, "label": {"type": ["string", "null"]}},
+    }
+    properties = {}
+    for name, item in resource.instance.dump_fields.items():
+        if isinstance(item, fields.Reference):
+            properties[name] = label
+            continue
+        shape = _converter.field2property(item)
+        kind = shape.get("type", "string")
+        kinds = [kind] if isinstance(kind, str) else list(kind)
+        shape.pop("readOnly", None)
+        properties[name] = {
+            key: value
+            for key, value in {**shape, "type": sorted({*kinds, "null"})}.items()
+            if key in ("type", "format", "description")
+        }
+    if resource.flow:
+        properties["actions"] = {"type": "array", "items": {"type": "object"}}
+    return {"type": "object", "properties": properties}
+
+
+def build(registry: Registry, paths: dict[str, str]) -> dict[str, Any]:
+    """Return the whole document; `paths` maps a resource's key to its URL in OpenAPI's notation."""
+    spec = APISpec("wuye", __version__, "3.1.0", plugins=[MarshmallowPlugin()])
+    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    spec.components.schema("Problem", {"type": "object", "properties": {"type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}}, "required": ["type", "title", "status", "detail"]})  # noqa: E501
+    for resource in registry.resources.values():
+        _add(spec, resource, paths[resource.key])
+    document: dict[str, Any] = spec.to_dict()
+    document["security"] = [{"token": []}]
+    return document
+
+
+def _add(spec: APISpec, resource: Resource, path: str) -> None:
+    name = resource.key.replace(".", "_").replace("-", "_")
+    spec.components.schema(name, _shown(resource))
+    one = {"$ref": f"#/components/schemas/{name}"}
+    item = f"{path}/{{identity}}"
+    estate = {"name": "estate", "in": "path", "required": True, "schema": {"type": "string"}}
+    identity = {"name": "identity", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+    match = {"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}}
+    key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
+    tags = [resource.plugin]
+
+    def operation(name: str, parameters: list[Any], answer: dict[str, Any], status: str = "200", body: Any = None) -> Any:
+        result: dict[str, Any] = {
+            "operationId": f"{resource.key}.{name}",
+            "tags": tags,
+            "parameters": [estate, *parameters],
+            "responses": {
+                status: {"description": "", "content": {"application/json": {"schema": answer}}},
+                "default": {
+                    "description": "",
+                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                },
+            },
+        }
+        if body is not None:
+            result["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        return result
+
+    page = {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": one}, "after": {"type": ["string", "null"]}},
+        "required": ["items", "after"],
+    }
+    accepted = _object(resource.instance)
+    operations: dict[str, Any] = {"get": operation("list", _list_parameters(resource), page)}
+    if resource.create:
+        operations["post"] = operation("create", [key], one, "201", accepted)
+    spec.path(path, operations=operations)
+    operations = {"get": operation("read", [identity], one)}
+    if resource.update:
+        partial = {**accepted}
+        partial.pop("required", None)
+        operations["patch"] = operation("update", [identity, match], one, "200", partial)
+    spec.path(item, operations=operations)
+    if resource.is_record:
+        entries = {"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object"}}}}
+        spec.path(f"{item}/timeline", operations={"get": operation("timeline", [identity], entries)})
+        comment = operation("comment", [identity, key], entries, "201", _object(Comment()))
+        spec.path(f"{item}/comments", operations={"post": comment})
+    for transition in resource.flow.transitions.values() if resource.flow else ():
+        if transition.permission != SYSTEM:
+            body = action_schema(transition)
+            step = operation(f"act.{transition.name}", [identity, match, key], one, "200", body)
+            step["summary"] = transition.name
+            spec.path(f"{item}/actions/{transition.name}", operations={"post": step})
+
+
+def _list_parameters(resource: Resource) -> list[dict[str, Any]]:
+    orders = [order for item in resource.sort for order in (item.removeprefix("-"), f"-{item.removeprefix('-')}")]
+    parameters: list[dict[str, Any]] = [
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 200}},
+        {"name": "after", "in": "query", "schema": {"type": "string"}},
+        {"name": "sort", "in": "query", "schema": {"type": "string", "enum": orders}},
+        {"name": "q", "in": "query", "schema": {"type": "string", "maxLength": 200}},
+        {"name": "fields", "in": "query", "schema": {"type": "string"}},
+        {"name": "count", "in": "query", "schema": {"type": "string", "enum": ["1", "true"]}},
+    ]
+    parameters += [
+        {"name": f"filter[{name}]", "in": "query", "schema": {"type": "string"}} for name in resource.filters
+    ]
+    return parameters

@@ -1,0 +1,74 @@
+"""Errors as RFC 9457 problem+json, in the caller's language, with the request's id and never with a trace."""
+
+from typing import Any
+
+import orjson
+import structlog
+from flask import Flask, Response, g, request
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from wuye.errors import Problem, Unauthenticated, Unavailable
+from wuye.i18n import _
+
+log = structlog.get_logger("wuye.web")
+
+_HTTP = {
+    404: ("not-found", _("Nothing is known under this address.")),
+    405: ("method-not-allowed", _("This address does not take this method.")),
+    413: ("too-large", _("The request is larger than {limit} MB.", limit=8)),
+    415: ("unsupported-media-type", _("Send JSON (Content-Type: application/json).")),
+    400: ("bad-request", _("The request cannot be understood")),
+}
+
+
+def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON answer."""
+    return Response(orjson.dumps(body), status, headers, content_type="application/json")
+
+
+def problem_response(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """Return a problem+json answer with the request's id."""
+    body["request_id"] = g.get("request_id")
+    return Response(orjson.dumps(body, default=str), body["status"], headers, content_type="application/problem+json")
+
+
+def register(app: Flask) -> None:
+    """Let the application answer errors this way."""
+
+    @app.errorhandler(Problem)
+    def show_problem(problem: Problem) -> Response:
+        headers = {}
+        if isinstance(problem, Unauthenticated):
+            headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(problem, Unavailable):
+            headers["Retry-After"] = "2"
+        return problem_response(problem.as_dict(), headers)
+
+    @app.errorhandler(HTTPException)
+    def show_http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        code, detail = _HTTP.get(status, (str(status), error.name))
+        body = {"type": f"urn:wuye:problem:{code}", "title": error.name, "status": status, "detail": str(detail)}
+        headers = {key: value for key, value in error.get_headers() if key == "Allow"}
+        return problem_response(body, headers)
+
+    @app.errorhandler(OperationalError)
+    @app.errorhandler(PoolTimeout)
+    def show_database_down(error: Exception) -> Response:
+        log.error("database unavailable", error=str(getattr(error, "orig", error)), path=request.path)
+        return show_problem(
+            Unavailable(_("The database does not answer."), hint=_("Try again in a moment; nothing was changed."))
+        )
+
+    @app.errorhandler(DBAPIError)
+    def show_database_error(error: DBAPIError) -> Response:
+        return show_database_down(error) if error.connection_invalidated else show_bug(error)
+
+    @app.errorhandler(Exception)
+    def show_bug(error: Exception) -> Response:
+        log.exception("request failed", path=request.path, method=request.method, error=type(error).__name__)
+        detail = _("Something went wrong on our side. The log knows more under this request's id.")
+        body = {"type": "urn:wuye:problem:internal", "title": str(_("Error")), "status": 500, "detail": str(detail)}
+        return problem_response(body)
