@@ -83,8 +83,19 @@ class Context:
         self, record: "Record", event: str, data: Mapping[str, Any] | None = None, audience: Audience = "all"
     ) -> None:
         """Put an entry on the record's timeline; it is written at the end of the step."""
+        self.note(record.id, record.thread_id, event, data, audience)
+
+    def note(
+        self,
+        subject_id: UUID,
+        thread_id: UUID,
+        event: str,
+        data: Mapping[str, Any] | None = None,
+        audience: Audience = "all",
+    ) -> None:
+        """Put an entry about anything (a person, a record) on the estate's timeline, like `log`."""
         self._entries.append(
-            Entry(record.id, record.thread_id, self.now, self.actor.user_id, event, audience, dict(data or {}))
+            Entry(subject_id, thread_id, self.now, self.actor.user_id, event, audience, dict(data or {}))
         )
 
     def call(self, hook: str, *, only: str | None = None, **arguments: Any) -> list[Any]:

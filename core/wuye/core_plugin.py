@@ -1,11 +1,14 @@
 """Core as a plugin of itself: what it offers comes by the same declarations as a department's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, or_, select
 
 from wuye.context import Context
+from wuye.errors import FieldError, Invalid
+from wuye.i18n import _
 from wuye.people.models import Department, Occupancy, Person, Staff
 from wuye.people.schemas import DepartmentSchema, OccupancySchema, PersonSchema, StaffSchema
 from wuye.plugins.hookspecs import hookimpl
@@ -18,6 +21,7 @@ from wuye.records.models import Record
 from wuye.referrals.flow import referral_flow
 from wuye.referrals.models import Referral, Route
 from wuye.referrals.schemas import ReferralSchema, RouteSchema
+from wuye.referrals.services import open_referral, record_of, refer
 from wuye.resources.declaration import Resource
 from wuye.resources.query import own
 from wuye.resources.schemas import RecordSchema
@@ -43,6 +47,26 @@ def visible_records(ctx: Context) -> ColumnElement[bool] | None:
     readable = [r.kind for r in resources if r.kind and r.plugin in ctx.plugins and r.read and ctx.may(r.read)]
     readable = [kind for kind in readable if not kind.startswith("core.")]
     return or_(Record.kind.in_(readable), own(ctx, Record))
+
+
+def create_referral(ctx: Context, values: Mapping[str, Any]) -> Referral:
+    """Hand over a record that the office sees.
+
+    Raises:
+        Invalid: there is no such record, it is done, or it was handed over already.
+    """
+    visible = visible_records(ctx)
+    wanted = select(Record.id).where(Record.id == values["origin_id"], Record.phase != "done")
+    origin = record_of(ctx, ctx.session.scalar(wanted if visible is None else wanted.where(visible)))
+    if origin is None:
+        reason = _("There is no such thing in this estate, or it is done.")
+    elif (under_way := open_referral(ctx, origin)) is not None and under_way.phase != "done":
+        reason = _("It was handed over already: {number}.", number=under_way.number)
+    else:
+        return refer(
+            ctx, origin, values["category"], note=values.get("text"), priority=values.get("priority")
+        )
+    raise Invalid(_("This cannot be handed over."), errors=[FieldError("origin", reason)])
 
 
 class Core(Plugin):
@@ -88,7 +112,7 @@ class Core(Plugin):
         )  # fmt: skip
         yield Resource(
             "referrals", Referral, ReferralSchema, referral_flow, read="take_referrals", read_own=None,
-            create=None, update=None, visible=visible_referrals, importable=False,
+            create="coordinate", update=None, on_create=create_referral, visible=visible_referrals, importable=False,
             columns=("number", "title", "category", "department", "state", "priority", "place", "opened_at", "due_at"),
             filters=("state", "phase", "department", "category", "priority", "origin", "target"),
             sort=("-opened_at", "due_at"),

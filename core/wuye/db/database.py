@@ -60,6 +60,7 @@ class Database:
             "pool_size": self.pool_size,
             "max_overflow": 4,
             "pool_timeout": 5,
+            "hide_parameters": True,  # what a statement was about is nobody's business in a log
             "json_serializer": lambda value: orjson.dumps(value).decode(),
             "json_deserializer": orjson.loads,
             "connect_args": {"connect_timeout": 5, "application_name": "wuye"},

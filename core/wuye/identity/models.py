@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,6 +38,16 @@ class Membership(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("core_user.id", ondelete="CASCADE"), index=True)
     person_id: Mapped[UUID | None]
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+
+
+class SignInFailure(Base):
+    """A sign-in that failed, kept for a few minutes: `subject` is a hash of the address or the network address."""
+
+    __table_args__ = (Index(None, "subject", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    subject: Mapped[str]
+    at: Mapped[datetime]
 
 
 class ApiToken(Base):

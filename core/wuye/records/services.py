@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import orjson
-
 from wuye.context import Context
 from wuye.errors import Conflict, Forbidden, Invalid, NotFound
 from wuye.i18n import _
@@ -13,7 +11,7 @@ from wuye.records import numbering as _numbering  # noqa: F401 (it listens to th
 from wuye.records import search
 from wuye.records.flow import SYSTEM, Flow, Transition
 from wuye.records.models import Record
-from wuye.records.timeline import Audience
+from wuye.resources.declaration import plain
 from wuye.resources.schemas import input_schema, load_with
 
 R = TypeVar("R", bound=Record)
@@ -83,13 +81,14 @@ def edit(ctx: Context, record: Record, values: Mapping[str, Any]) -> Record:
     if not changed:
         return record
     ctx.call("before_change", record=record, event="edited", data=changed)
-    entry = {name: [_plain(getattr(record, name)), _plain(value)] for name, value in changed.items()}
+    resource = ctx.loaded.registry.resource_of_kind(record.kind)
+    assert resource is not None, "only kinds of loaded plugins can be edited"
+    entry = resource.changes(record, changed)
     for name, value in changed.items():
         setattr(record, name, value)
     record.updated_at = ctx.now
     ctx.log(record, "edited", {"changes": entry})
-    resource = ctx.loaded.registry.resource_of_kind(record.kind)
-    if resource and changed.keys() & set(resource.search):
+    if changed.keys() & set(resource.search):
         search.index(ctx.session, record.kind, record.id, resource.search_text(record))
     ctx.call("record_changed", record=record, event="edited")
     return record
@@ -139,16 +138,11 @@ def take(ctx: Context, record: Record, action: str, data: Mapping[str, Any] | No
     before = record.state
     enter(flow, record, transition.target or before, ctx)
     record.updated_at = ctx.now
-    ctx.log(record, action, {"from": before, "to": record.state, **_plain(values)})
+    ctx.log(record, action, {"from": before, "to": record.state, **plain(values)})
     if transition.effect:
         transition.effect(ctx, record, values)
     ctx.call("record_changed", record=record, event=action)
     return record
-
-
-def comment(ctx: Context, record: Record, text: str, audience: Audience) -> None:
-    """Put a comment on a record's timeline, for everybody who sees it or for staff only."""
-    ctx.log(record, "comment", {"text": text}, audience)
 
 
 def available(ctx: Context, record: Record) -> list[Transition]:
@@ -186,7 +180,3 @@ def _is_the_one(ctx: Context, record: Record, transition: Transition) -> bool:
         return me is not None and record.assignee_id == me
     return me is None or record.assignee_id != me
 
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can carry it and the chain can repeat it."""
-    return orjson.loads(orjson.dumps(value, default=str))

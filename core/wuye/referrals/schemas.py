@@ -5,11 +5,12 @@ from wuye.resources.schemas import RecordSchema, ScopedSchema
 
 
 class ReferralSchema(RecordSchema):
-    """A referral; it is made by handing a record over, and changed by its actions only."""
+    """A referral. A department makes one with its own action; the office can hand over any record by hand."""
 
-    origin = fields.Reference("record", dump_only=True)
+    title = fields.String(dump_only=True)
+    origin = fields.Reference("record", required=True)
     target = fields.Reference("record", dump_only=True)
-    category = fields.String(dump_only=True)
+    category = fields.String(required=True, validate=fields.length(min=1, max=80))
     wanted = fields.String(dump_only=True)
     outcome = fields.LongText(dump_only=True)
     bounces = fields.Integer(dump_only=True)

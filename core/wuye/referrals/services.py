@@ -110,8 +110,10 @@ def withdraw(ctx: Context, origin: Record, reason: str) -> None:
         services.take(ctx, referral, "withdraw", {"reason": reason})
 
 
-def _record(ctx: Context, identity: object) -> Record | None:
-    """Return a record of whatever kind, None if its plugin is not loaded."""
+def record_of(ctx: Context, identity: object) -> Record | None:
+    """Return a record of whatever kind; None if there is none, or its plugin is not loaded."""
+    if identity is None:
+        return None
     for row in ctx.session.new:
         if isinstance(row, Record) and row.id == identity:
             return row
@@ -139,7 +141,7 @@ def make_target(ctx: Context, referral: Referral, _data: Mapping[str, Any]) -> N
     assert target is not None, "guarded, or offered to an enabled department in this very step"
     record = target.take(ctx, referral)
     referral.target_id = record.id
-    origin = _record(ctx, referral.origin_id)
+    origin = record_of(ctx, referral.origin_id)
     if origin is not None:
         ctx.call("referral_accepted", referral=referral, origin=origin)
 
@@ -169,7 +171,7 @@ def offer_to(ctx: Context, referral: Referral, data: Mapping[str, Any]) -> None:
 def tell_origin(ctx: Context, referral: Referral, data: Mapping[str, Any]) -> None:
     """Note the outcome, and let the origin take its next step."""
     referral.outcome = data["outcome"]
-    origin = _record(ctx, referral.origin_id)
+    origin = record_of(ctx, referral.origin_id)
     if origin is not None:
         ctx.call("referral_answered", referral=referral, origin=origin)
 
@@ -178,7 +180,7 @@ def tell_target(hook: str) -> Step:
     """Return the effect that tells the target's department what the origin decided."""
 
     def effect(ctx: Context, referral: Referral, data: Mapping[str, Any]) -> None:
-        target = _record(ctx, referral.target_id) if referral.target_id else None
+        target = record_of(ctx, referral.target_id)
         if target is not None or hook == "referral_withdrawn":
             extra = {"reason": data["reason"]} if hook == "referral_returned" else {}
             ctx.call(hook, referral=referral, target=target, **extra)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from sqlalchemy import ColumnElement
 
 from wuye.records.flow import SYSTEM, Flow
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 Create = Callable[["Context", Mapping[str, Any]], Any]
 Edit = Callable[["Context", Any, Mapping[str, Any]], Any]
 Visible = Callable[["Context"], "ColumnElement[bool] | None"]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can carry it and the timeline's chain can repeat it."""
+    return orjson.loads(orjson.dumps(value, default=str))
 
 
 @dataclass
@@ -88,9 +94,24 @@ class Resource:
             name: item.target for name, item in self.instance.dump_fields.items() if isinstance(item, fields.Reference)
         }
 
+    @cached_property
+    def masked_attributes(self) -> frozenset[str]:
+        """The model attributes that hold personal data and are shown masked."""
+        dump = self.instance.dump_fields
+        return frozenset(
+            attribute
+            for name, attribute in self.attributes.items()
+            if isinstance(dump[name], fields.Phone | fields.Email)
+        )
+
     def search_text(self, row: Any) -> list[str | None]:
         """Return what a row is found by."""
         return [getattr(row, name) for name in self.search if hasattr(row, name)]
+
+    def changes(self, row: Any, values: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Return attribute → [old, new] as the timeline keeps it: plain JSON, personal data masked."""
+        shown = {name: fields.masked if name in self.masked_attributes else plain for name in values}
+        return {name: [shown[name](getattr(row, name)), shown[name](value)] for name, value in values.items()}
 
     def bind(self, plugin: str, registry: "Registry") -> str:
         """Take the plugin's name and check the declaration against the schema, the model and the manifest.

@@ -73,6 +73,13 @@ class Comment(NoInput):
     internal = fields.Boolean(load_default=False)
 
 
+class Reveal(NoInput):
+    """Which masked field somebody wants to see in full, and what for."""
+
+    field = fields.String(required=True)
+    reason = fields.String(required=True)
+
+
 class ActionInput(NoInput):
     """The base for inputs of transitions: unknown fields are refused."""
 

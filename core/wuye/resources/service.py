@@ -17,9 +17,10 @@ from wuye.i18n import _
 from wuye.ids import uuid7
 from wuye.records import search, services
 from wuye.records.models import Timeline
+from wuye.records.timeline import Audience
 from wuye.resources import query
 from wuye.resources.declaration import Resource
-from wuye.resources.schemas import Comment, load_with
+from wuye.resources.schemas import Comment, Reveal, load_with
 
 
 def listing(ctx: Context, resource: Resource, arguments: Mapping[str, Sequence[str]]) -> query.Page:
@@ -53,14 +54,17 @@ def create(ctx: Context, resource: Resource, data: object) -> dict[str, Any]:
 def create_from(ctx: Context, resource: Resource, values: Mapping[str, Any]) -> Any:
     """Create one from validated values, without sealing the step; the import and other services come in here."""
     if resource.on_create is not None:
-        return resource.on_create(ctx, values)
-    if resource.is_record:
-        return services.open_record(ctx, resource.model, values)
-    row = resource.model(
-        id=uuid7(), created_at=ctx.now, created_by=ctx.actor.user_id, updated_at=ctx.now, **values
-    )
-    ctx.session.add(row)
-    index(ctx, resource, row)
+        row = resource.on_create(ctx, values)
+    elif resource.is_record:
+        row = services.open_record(ctx, resource.model, values)
+    else:
+        row = resource.model(
+            id=uuid7(), created_at=ctx.now, created_by=ctx.actor.user_id, updated_at=ctx.now, **values
+        )
+        ctx.session.add(row)
+        index(ctx, resource, row)
+    if not resource.is_record:
+        ctx.note(row.id, row.id, "created", audience="staff")
     return row
 
 
@@ -118,6 +122,8 @@ def edit_to(ctx: Context, resource: Resource, row: Any, values: Mapping[str, Any
     changed = {name: value for name, value in values.items() if getattr(row, name) != value}
     if not changed:
         return False
+    if not resource.is_record:
+        ctx.note(row.id, row.id, "edited", {"changes": resource.changes(row, changed)}, "staff")
     if resource.on_edit is not None:
         resource.on_edit(ctx, row, changed)
     elif resource.is_record:
@@ -145,19 +151,20 @@ def act(
 
 
 def comment(ctx: Context, resource: Resource, identity: UUID, data: object) -> list[dict[str, Any]]:
-    """Comment on a record, and return its timeline."""
+    """Comment on anything, for everybody who sees it or for staff only, and return its timeline."""
     row = fetch(ctx, resource, identity, "*")
     values = load_with(Comment(), data)
     if values["internal"]:
         ctx.require("core.internal")
-    services.comment(ctx, row, values["text"], "staff" if values["internal"] else "all")
+    audience: Audience = "staff" if values["internal"] else "all"
+    ctx.note(row.id, getattr(row, "thread_id", row.id), "comment", {"text": values["text"]}, audience)
     seal(ctx, resource)
     return timeline(ctx, resource, identity)
 
 
 def timeline(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, Any]]:
-    """Return the history of the record's whole thread, oldest first: the same from whichever end it is read."""
-    thread = read(ctx, resource, identity)["thread"]
+    """Return the history, oldest first; a record's is that of its whole thread, the same from whichever end."""
+    thread = read(ctx, resource, identity).get("thread", identity)
     table = Timeline.__table__
     statement = select(
         table.c.sequence, table.c.at, table.c.event, table.c.record_id, table.c.actor_id, table.c.audience, table.c.data
@@ -166,6 +173,26 @@ def timeline(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str,
         statement = statement.where(table.c.audience == "all")
     rows = ctx.session.connection().execute(statement.order_by(table.c.sequence))
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 (SQLAlchemy's public name for it)
+
+
+def reveal(ctx: Context, resource: Resource, identity: UUID, data: object) -> dict[str, Any]:
+    """Return one masked field in full, and write on the estate's timeline who looked at it, when and what for.
+
+    Raises:
+        Forbidden: the actor may not. Invalid: the field is not a masked one, or there is no reason.
+    """
+    values = load_with(Reveal(), data)
+    ctx.require("core.reveal")
+    masked = {name for name, attribute in resource.attributes.items() if attribute in resource.masked_attributes}
+    if values["field"] not in masked:
+        reason = _("Use one of: {choices}.", choices=", ".join(sorted(masked)))
+        raise Invalid(_("There is nothing to reveal."), errors=[FieldError("field", reason)])
+    row = query.one(ctx, resource, identity, reveal=True)
+    if row is None:
+        raise NotFound
+    ctx.note(identity, row.get("thread") or identity, "revealed", values, "staff")
+    ctx.seal()
+    return {"field": values["field"], "value": row[values["field"]]}
 
 
 def seal(ctx: Context, resource: Resource) -> None:

@@ -5,14 +5,11 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-import orjson
 from flask import Flask, Response, request
 from sqlalchemy import select
 
 from wuye.context import Context
-from wuye.errors import BadRequest
 from wuye.estates.models import Estate
-from wuye.i18n import _
 from wuye.identity.models import Membership
 from wuye.records import services as records
 from wuye.records.flow import SYSTEM
@@ -21,6 +18,7 @@ from wuye.resources import service
 from wuye.resources.declaration import Resource
 from wuye.web import idempotency
 from wuye.web.access import SIGNED_IN, Access, call_for, declare, estate_context
+from wuye.web.body import json_body
 from wuye.web.database import db
 from wuye.web.openapi import action_schema
 from wuye.web.problems import json_response
@@ -74,21 +72,23 @@ class _Routes:
             self._add("POST", path, "create", self.create, (resource.create,))
         if resource.update:
             self._add("PATCH", f"{path}/<uuid:identity>", "update", self.update, (resource.update,))
-        if resource.is_record:
-            self._add("GET", f"{path}/<uuid:identity>/timeline", "timeline", self.timeline, readers)
-            self._add("POST", f"{path}/<uuid:identity>/comments", "comment", self.comment, readers)
+        self._add("GET", f"{path}/<uuid:identity>/timeline", "timeline", self.timeline, readers)
+        self._add("POST", f"{path}/<uuid:identity>/comments", "comment", self.comment, readers)
+        if resource.masked_attributes:
+            self._add("POST", f"{path}/<uuid:identity>/reveal", "reveal", self.reveal, ("core.reveal",), keep=False)
         if resource.flow:
             permissions = sorted({t.permission for t in resource.flow.transitions.values()} - {SYSTEM})
             self._add("POST", f"{path}/<uuid:identity>/actions/<action>", "act", self.act, tuple(permissions))
 
-    def _add(self, method: str, path: str, name: str, view: View, permissions: tuple[str, ...]) -> None:
+    def _add(self, method: str, path: str, name: str, view: View, permissions: tuple[str, ...], *, keep: bool = True) -> None:
+        """Add one route; with `keep` a POST honours Idempotency-Key, which stores its answer for a day."""
         access = Access(permissions, self.resource.plugin)
 
         def respond(estate: str, **arguments: Any) -> Response:
             ctx = estate_context(estate, access.plugin)
             if not any(ctx.may(permission) for permission in permissions):
                 ctx.require(permissions[0])
-            claimed = idempotency.claim(ctx) if method == "POST" else idempotency.Claim(None, None)
+            claimed = idempotency.claim(ctx) if method == "POST" and keep else idempotency.Claim(None, None)
             if claimed.answer is not None:
                 return claimed.answer
             response = idempotency.keep(ctx, claimed, view(ctx, **arguments))
@@ -115,14 +115,14 @@ class _Routes:
         return self._detail(ctx, service.read(ctx, self.resource, identity))
 
     def create(self, ctx: Context) -> Response:
-        row = service.create(ctx, self.resource, _body())
+        row = service.create(ctx, self.resource, json_body())
         return self._detail(ctx, row, 201, {"Location": f"{request.path}/{row['id']}"})
 
     def update(self, ctx: Context, identity: UUID) -> Response:
-        return self._detail(ctx, service.edit(ctx, self.resource, identity, _body(), request.headers.get("If-Match")))
+        return self._detail(ctx, service.edit(ctx, self.resource, identity, json_body(), request.headers.get("If-Match")))
 
     def act(self, ctx: Context, identity: UUID, action: str) -> Response:
-        data = _body() if request.content_length else {}
+        data = json_body() if request.content_length else {}
         return self._detail(
             ctx, service.act(ctx, self.resource, identity, action, data, request.headers.get("If-Match"))
         )
@@ -130,8 +130,11 @@ class _Routes:
     def timeline(self, ctx: Context, identity: UUID) -> Response:
         return json_response({"items": service.timeline(ctx, self.resource, identity)})
 
+    def reveal(self, ctx: Context, identity: UUID) -> Response:
+        return json_response(service.reveal(ctx, self.resource, identity, json_body()))
+
     def comment(self, ctx: Context, identity: UUID) -> Response:
-        return json_response({"items": service.comment(ctx, self.resource, identity, _body())}, 201)
+        return json_response({"items": service.comment(ctx, self.resource, identity, json_body())}, 201)
 
     def _detail(
         self, ctx: Context, row: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
@@ -164,19 +167,3 @@ def _sketch(kind: str | None, row: dict[str, Any]) -> Record:
 
 def _encode(arguments: dict[str, list[str]]) -> str:
     return urlencode([(key, value) for key, values in arguments.items() for value in values])
-
-
-def _body() -> object:
-    """Return the JSON body.
-
-    Raises:
-        BadRequest: it is not JSON.
-    """
-    if request.mimetype not in ("application/json", ""):
-        raise BadRequest(_("Send JSON (Content-Type: application/json)."))
-    try:
-        return orjson.loads(request.get_data())
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(
-            _("The body is not JSON: {reason}.", reason=str(error)), hint=_("Send an object with fields.")
-        ) from error

@@ -12,7 +12,7 @@ from wuye.plugins.registry import Registry
 from wuye.records.flow import SYSTEM, Transition
 from wuye.resources import fields
 from wuye.resources.declaration import Resource
-from wuye.resources.schemas import Comment, input_schema
+from wuye.resources.schemas import Comment, Reveal, input_schema
 
 _converter = OpenAPIConverter("3.1.0", lambda schema: type(schema).__name__, APISpec("", "", "3.1.0"))
 
@@ -115,11 +115,14 @@ def _add(spec: APISpec, resource: Resource, path: str) -> None:
         partial.pop("required", None)
         operations["patch"] = operation("update", [identity, match], one, "200", partial)
     spec.path(item, operations=operations)
-    if resource.is_record:
-        entries = {"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object"}}}}
-        spec.path(f"{item}/timeline", operations={"get": operation("timeline", [identity], entries)})
-        comment = operation("comment", [identity, key], entries, "201", _object(Comment()))
-        spec.path(f"{item}/comments", operations={"post": comment})
+    entries = {"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object"}}}}
+    spec.path(f"{item}/timeline", operations={"get": operation("timeline", [identity], entries)})
+    comment = operation("comment", [identity, key], entries, "201", _object(Comment()))
+    spec.path(f"{item}/comments", operations={"post": comment})
+    if resource.masked_attributes:
+        value = {"type": "object", "properties": {"field": {"type": "string"}, "value": {"type": ["string", "null"]}}}
+        reveal = operation("reveal", [identity], value, "200", _object(Reveal()))
+        spec.path(f"{item}/reveal", operations={"post": reveal})
     for transition in resource.flow.transitions.values() if resource.flow else ():
         if transition.permission != SYSTEM:
             body = action_schema(transition)

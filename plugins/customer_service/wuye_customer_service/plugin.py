@@ -27,13 +27,13 @@ class CustomerService(Plugin):
     @hookimpl
     def referral_accepted(self, ctx: Context, referral: Referral, origin: Record) -> None:
         """A department took it over: the request is in progress."""
-        if isinstance(origin, Request) and origin.state == "dispatched":
+        if isinstance(origin, Request) and origin.state in request_flow.transitions["start"].sources:
             take(ctx, origin, "start", {"referral": str(referral.id)})
 
     @hookimpl
     def referral_answered(self, ctx: Context, referral: Referral, origin: Record) -> None:
         """The work is done: the requester is asked to accept it."""
-        if isinstance(origin, Request) and origin.state in ("dispatched", "in_progress", "waiting"):
+        if isinstance(origin, Request) and origin.state in request_flow.transitions["answered"].sources:
             take(ctx, origin, "answered", {"resolution": referral.outcome})
 
 

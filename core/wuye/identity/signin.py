@@ -1,0 +1,55 @@
+"""Signing in with a password, and the limit that makes guessing pointless over all processes together."""
+
+import hashlib
+import hmac
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from wuye.clock import Clock
+from wuye.errors import Problem, Unauthenticated
+from wuye.i18n import _
+from wuye.identity.models import SignInFailure, User
+from wuye.identity.services import check_password
+
+#: Ten failures in five minutes for an address and for a network address (PyPI's figures).
+WINDOW, LIMIT = timedelta(minutes=5), 10
+
+
+class TooManyAttempts(Problem):
+    """Somebody is guessing; waiting helps."""
+
+    status = 429
+    code = "too-many-attempts"
+    title = _("Too many attempts")
+
+
+def sign_in(session: Session, secret: bytes, clock: Clock, *, email: str, password: str, origin: str, demo: bool) -> User:
+    """Return the user whose password this is. A failure is written at once: commit before you answer it.
+
+    `origin` is the network address of the caller.
+
+    Raises:
+        TooManyAttempts: too many failures for this address or origin in the last minutes.
+        Unauthenticated: address or password is wrong; both read alike and take the same time.
+    """
+    now = clock.now()
+    subjects = [_hashed(secret, "email", email.strip().casefold()), _hashed(secret, "origin", origin)]
+    recent = select(SignInFailure.subject, func.count()).where(
+        SignInFailure.subject.in_(subjects), SignInFailure.at > now - WINDOW
+    )
+    counts = [count for _subject, count in session.execute(recent.group_by(SignInFailure.subject))]
+    if any(count >= LIMIT for count in counts):
+        raise TooManyAttempts(_("Too many failed attempts: try again in {minutes} minutes.", minutes=5))
+    user = session.scalar(select(User).where(User.email == email.strip().casefold()))
+    if not check_password(user, password) or user is None or not user.active or (user.demo and not demo):
+        session.execute(delete(SignInFailure).where(SignInFailure.at <= now - WINDOW))
+        session.add_all(SignInFailure(subject=subject, at=now) for subject in subjects)
+        session.flush()
+        raise Unauthenticated(_("Address or password is wrong."))
+    return user
+
+
+def _hashed(secret: bytes, kind: str, value: str) -> str:
+    return hmac.new(secret, f"{kind} {value}".encode(), hashlib.sha256).hexdigest()
