@@ -2,7 +2,6 @@
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from wuye.referrals import services as referrals
 from wuye.context import Actor, Context, EstateInfo
 from wuye.db.base import Base, EstateScoped, Tracked, link, ref, scoped_index, scoped_unique
 from wuye.db.columns import check, money
@@ -17,6 +16,7 @@ from wuye.properties.models import Property
 from wuye.records.flow import SYSTEM, Flow, State, Transition
 from wuye.records.models import PRIORITIES, Record
 from wuye.records.services import open_record, perform, take
+from wuye.referrals import services as referrals
 from wuye.referrals.declaration import ReferralTarget
 from wuye.referrals.models import Referral
 from wuye.resources import fields

@@ -63,9 +63,7 @@ def create_referral(ctx: Context, values: Mapping[str, Any]) -> Referral:
     elif (under_way := open_referral(ctx, origin)) is not None and under_way.phase != "done":
         reason = _("It was handed over already: {number}.", number=under_way.number)
     else:
-        return refer(
-            ctx, origin, values["category"], note=values.get("text"), priority=values.get("priority")
-        )
+        return refer(ctx, origin, values["category"], note=values.get("text"), priority=values.get("priority"))
     raise Invalid(_("This cannot be handed over."), errors=[FieldError("origin", reason)])
 
 
@@ -78,31 +76,28 @@ class Core(Plugin):
     @hookimpl
     def register_resources(self) -> Iterable[Resource]:
         """Offer properties, people, work of all departments, referrals and routing."""
-        places: dict[str, str | None] = {"create": "manage_properties", "update": "manage_properties"}
-        people: dict[str, str | None] = {"create": "manage_people", "update": "manage_people", "read": "read_people"}
-        plain: dict[str, str | None] = {"read_own": None}
         yield Resource(
             "properties", Property, PropertySchema, read="read_properties", read_own=None,
-            create=places["create"], update=places["update"], on_create=create_property, on_edit=edit_property,
+            create="manage_properties", update="manage_properties", on_create=create_property, on_edit=edit_property,
             columns=("code", "label", "kind", "parent", "area_m2", "archived"), filters=("kind", "parent", "code", "archived"),
             sort=("label", "code"), search=("code", "label"),
         )  # fmt: skip
         yield Resource(
-            "people", Person, PersonSchema, **people, **plain,
+            "people", Person, PersonSchema, read="read_people", read_own=None, create="manage_people", update="manage_people",
             columns=("name", "phone", "email", "external_id"), filters=("archived", "external_id"),
             sort=("name", "created_at"), search=("name", "phone", "email", "external_id"),
         )  # fmt: skip
         yield Resource(
-            "occupancies", Occupancy, OccupancySchema, **people, **plain,
+            "occupancies", Occupancy, OccupancySchema, read="read_people", read_own=None, create="manage_people", update="manage_people",
             columns=("person", "property", "relation", "since", "until"), filters=("person", "property", "relation"),
             sort=("-since",), search=(),
         )  # fmt: skip
         yield Resource(
-            "departments", Department, DepartmentSchema, **people, **plain,
+            "departments", Department, DepartmentSchema, read="read_people", read_own=None, create="manage_people", update="manage_people",
             columns=("code", "name", "plugin"), filters=("code",), sort=("code",), search=(),
         )  # fmt: skip
         yield Resource(
-            "staff", Staff, StaffSchema, **people, **plain,
+            "staff", Staff, StaffSchema, read="read_people", read_own=None, create="manage_people", update="manage_people",
             columns=("person", "department", "post", "on_duty"), filters=("department", "person", "on_duty"),
             sort=("created_at",), search=(),
         )  # fmt: skip

@@ -12,10 +12,11 @@ from wuye.config import Settings
 from wuye.context import Actor, Context, EstateInfo
 from wuye.db.database import Database
 from wuye.db.local import LocalPostgres
+from wuye.db.session import EstateSession
 from wuye.errors import NotFound
 from wuye.estates.models import Estate, EstatePlugin
-from wuye.identity import models as _identity  # noqa: F401 (its tables belong to the metadata)
 from wuye.i18n import _
+from wuye.identity import models as _identity
 from wuye.plugins.loader import Plugin, Plugins, load
 
 EMBEDDED_DATABASE = "wuye"
@@ -74,14 +75,14 @@ class Installation:
             ctx.seal()
 
     def context(
-        self, session: "Session", info: EstateInfo, actor: Actor, enabled: frozenset[str] | None = None
+        self, session: EstateSession, info: EstateInfo, actor: Actor, enabled: frozenset[str] | None = None
     ) -> Context:
         """Return the context of a step for an actor; `enabled` is looked up if the caller does not know it."""
         if enabled is None:
             rows = select(EstatePlugin.plugin).where(EstatePlugin.estate_id == info.id, EstatePlugin.enabled)
             enabled = frozenset(session.scalars(rows))
         active = (enabled & self.plugins.loaded.keys()) | {"core"}
-        return Context(session, info, actor, active, self.plugins, self.clock.now())  # type: ignore[arg-type]  # always an EstateSession
+        return Context(session, info, actor, active, self.plugins, self.clock.now())
 
     def close(self) -> None:
         """Close the connections; the embedded server stays up for the next process."""

@@ -26,7 +26,6 @@ from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     MappedColumn,
-    RelationshipProperty,
     declared_attr,
     foreign,
     mapped_column,
@@ -81,20 +80,18 @@ class EstateScoped:
     table (see `wuye.db.policy`), so no migration can forget it.
     """
 
-    @declared_attr.cascading
+    @declared_attr.cascading  # type: ignore[arg-type]  # SQLAlchemy's own pattern, which its types do not cover
     @classmethod
     def estate_id(cls) -> Mapped[UUID]:
         """The estate that the row belongs to."""
         return mapped_column(primary_key=True, sort_order=-20)
 
-    @declared_attr.cascading
+    @declared_attr.cascading  # type: ignore[arg-type]  # as above
     @classmethod
     def id(cls) -> Mapped[UUID]:
         """The row's own identifier, a version 7 UUID."""
         header = cls._header()
-        return mapped_column(
-            primary_key=True, default=uuid7, sort_order=-19, info={"header": header} if header else {}
-        )
+        return mapped_column(primary_key=True, default=uuid7, sort_order=-19, info={"header": header} if header else {})
 
     @classmethod
     def _header(cls) -> str | None:
@@ -150,34 +147,28 @@ def _add_reference(column: Column[Any], table: Table) -> None:
         return  # a copy (Alembic makes some) brings its constraints along
     if header := column.info.get("header"):
         table.append_constraint(
-            ForeignKeyConstraint(
-                ["estate_id", "id"], [f"{header}.estate_id", f"{header}.id"], ondelete="CASCADE"
-            )
+            ForeignKeyConstraint(["estate_id", "id"], [f"{header}.estate_id", f"{header}.id"], ondelete="CASCADE")
         )
     if target := column.info.get("ref"):
         name, ondelete = table_of(target), column.info["ondelete"]
         if ondelete == "SET NULL":
             ondelete = f"SET NULL ({column.name})"
         table.append_constraint(
-            ForeignKeyConstraint(
-                ["estate_id", column.name], [f"{name}.estate_id", f"{name}.id"], ondelete=ondelete
-            )
+            ForeignKeyConstraint(["estate_id", column.name], [f"{name}.estate_id", f"{name}.id"], ondelete=ondelete)
         )
         if column.info["index"]:
             Index(None, table.c.estate_id, column)
 
 
-def link(local: str, **options: Any) -> RelationshipProperty[Any]:
+def link(local: str, **options: Any) -> Mapped[Any]:
     """Declare the many-to-one object behind a `ref` column; the estate is compared, never copied."""
 
     def condition() -> Any:
         source = relation.parent.local_table
-        target = source.metadata.tables[table_of(source.c[local].info["ref"])]
+        target = Base.metadata.tables[table_of(source.c[local].info["ref"])]
         return and_(remote(target.c.id) == foreign(source.c[local]), remote(target.c.estate_id) == source.c.estate_id)
 
-    relation: RelationshipProperty[Any] = relationship(
-        primaryjoin=condition, lazy="raise_on_sql", viewonly=True, **options
-    )
+    relation = relationship(primaryjoin=condition, lazy="raise_on_sql", viewonly=True, **options)
     return relation
 
 
@@ -189,5 +180,3 @@ def scoped_index(*columns: str, **options: Any) -> Index:
 def scoped_unique(*columns: str) -> UniqueConstraint:
     """Return a unique constraint on (estate_id, *columns): another estate's values never show through it."""
     return UniqueConstraint("estate_id", *columns)
-
-

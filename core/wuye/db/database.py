@@ -69,9 +69,10 @@ class Database:
     @contextmanager
     def session(self, estate_id: UUID | None = None, role: Role = "app") -> Iterator[EstateSession]:
         """Open a session, commit at the end of the block, roll back if it raises."""
-        with EstateSession(
-            self.engine(role), signing_key=self.signing_key, estate_id=estate_id
-        ) as session, session.begin():
+        with (
+            EstateSession(self.engine(role), signing_key=self.signing_key, estate_id=estate_id) as session,
+            session.begin(),
+        ):
             yield session
 
     def dispose(self) -> None:

@@ -86,12 +86,10 @@ def _upgrade_one(connection: Connection, name: str, plugin: Plugin) -> Applied:
         return Applied(name, before, head)
 
     def steps(revision: Any, _context: MigrationContext) -> list[Any]:
-        return directory._upgrade_revs("head", revision)  # type: ignore[return-value]  # noqa: SLF001 (Alembic's own env.py does the same)
+        return directory._upgrade_revs("head", revision)
 
     with EnvironmentContext(Config(), directory, fn=steps, destination_rev="head") as environment:
-        environment.configure(
-            connection=connection, target_metadata=Base.metadata, version_table=version_table(name)
-        )
+        environment.configure(connection=connection, target_metadata=Base.metadata, version_table=version_table(name))
         with environment.begin_transaction():
             environment.run_migrations()
     connection.execute(text(f"REVOKE INSERT, UPDATE, DELETE ON {version_table(name)} FROM wuye_app"))
@@ -101,9 +99,7 @@ def _upgrade_one(connection: Connection, name: str, plugin: Plugin) -> Applied:
 
 def current(connection: Connection, plugin: str) -> str | None:
     """Return the revision that a plugin's tables are at, None before the first."""
-    return MigrationContext.configure(
-        connection, opts={"version_table": version_table(plugin)}
-    ).get_current_revision()
+    return MigrationContext.configure(connection, opts={"version_table": version_table(plugin)}).get_current_revision()
 
 
 def pending(connection: Connection, plugins: Plugins) -> list[str]:
@@ -168,7 +164,9 @@ def write_migration(connection: Connection, plugin: Plugin, message: str) -> Pat
             revision=revision,
             down=repr(down),
             upgrade=render_python_code(script.upgrade_ops, migration_context=context, render_item=_render_type).strip(),
-            downgrade=render_python_code(script.downgrade_ops, migration_context=context, render_item=_render_type).strip(),
+            downgrade=render_python_code(
+                script.downgrade_ops, migration_context=context, render_item=_render_type
+            ).strip(),
         ),
         "utf-8",
     )

@@ -9,7 +9,7 @@ import hmac
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import DDL, Connection, Table, event
+from sqlalchemy import Connection, Table, event
 
 #: Tables that belong to no estate. A new one must be named here; plugins may not have any.
 GLOBAL_TABLES = frozenset(
@@ -92,7 +92,7 @@ def _protect(table: Table, connection: Connection, **_options: object) -> None:
     for statement in protection(
         name, append_only="append_only" in table.info, forced="owner_reads_all" not in table.info
     ):
-        connection.execute(DDL(statement.replace("%", "%%")))
+        connection.exec_driver_sql(statement)
 
 
 def protection(name: str, *, append_only: bool = False, forced: bool = True) -> list[str]:

@@ -69,7 +69,7 @@ class EstateSession(Session):
 
 @event.listens_for(EstateSession, "after_begin")
 def _announce_estate(session: EstateSession, _transaction: SessionTransaction, connection: Connection) -> None:
-    session._announce(connection)  # noqa: SLF001 (the listener is part of the class)
+    session._announce(connection)
 
 
 @event.listens_for(EstateSession, "do_orm_execute")

@@ -93,9 +93,7 @@ def enable(ctx: Context, names: Iterable[str]) -> dict[str, int]:
     for name in names:
         plugin = ctx.loaded.loaded.get(name)
         if plugin is None or name == "core":
-            raise NotFound(
-                _("There is no plugin “{name}” here.", name=name), installed=list(ctx.loaded.names)
-            )
+            raise NotFound(_("There is no plugin “{name}” here.", name=name), installed=list(ctx.loaded.names))
         if plugin.manifest.requires:
             offered |= enable(ctx, [other for other in plugin.manifest.requires if other not in ctx.plugins])
         _switch(ctx, name, enabled=True)
@@ -152,9 +150,7 @@ def disable(ctx: Context, name: str, *, force: bool = False) -> list[OpenWork]:
 
 
 def _switch(ctx: Context, name: str, *, enabled: bool) -> None:
-    statement = insert(EstatePlugin).values(
-        estate_id=ctx.estate.id, plugin=name, enabled=enabled, changed_at=ctx.now
-    )
+    statement = insert(EstatePlugin).values(estate_id=ctx.estate.id, plugin=name, enabled=enabled, changed_at=ctx.now)
     ctx.session.execute(
         statement.on_conflict_do_update(
             index_elements=["estate_id", "plugin"], set_={"enabled": enabled, "changed_at": ctx.now}

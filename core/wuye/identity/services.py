@@ -45,9 +45,7 @@ def create_user(
     if "@" not in address or len(address) > 254:
         errors.append(FieldError("email", _("This is not an e-mail address.")))
     if password is not None and not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        errors.append(
-            FieldError("password", _("Use {low} to {high} characters.", low=MIN_PASSWORD, high=MAX_PASSWORD))
-        )
+        errors.append(FieldError("password", _("Use {low} to {high} characters.", low=MIN_PASSWORD, high=MAX_PASSWORD)))
     if errors:
         raise Invalid(_("The user cannot be created."), errors=errors)
     if session.scalar(select(User.id).where(User.email == address)):
@@ -96,9 +94,7 @@ def add_member(
         raise Invalid(
             _("There is no role {names}.", names=", ".join(strange)), hint=_("Use one of: {choices}.", choices=known)
         )
-    row = session.scalar(
-        select(Membership).where(Membership.estate_id == estate.id, Membership.user_id == user.id)
-    )
+    row = session.scalar(select(Membership).where(Membership.estate_id == estate.id, Membership.user_id == user.id))
     if row is None:
         row = Membership(estate_id=estate.id, user_id=user.id)
         session.add(row)
@@ -190,9 +186,7 @@ _CALLER = text(
 )
 
 
-def identify(
-    session: Session, secret: bytes, now: datetime, token: str, estate: str | None, *, demo: bool
-) -> Caller:
+def identify(session: Session, secret: bytes, now: datetime, token: str, estate: str | None, *, demo: bool) -> Caller:
     """Find out in one query who sent a token, and what they are in an estate.
 
     Raises:
@@ -216,7 +210,9 @@ def identify(
     )  # fmt: skip
 
 
-def permissions_of(registry: Registry, roles: Iterable[str], scopes: frozenset[str], plugins: frozenset[str]) -> frozenset[str]:
+def permissions_of(
+    registry: Registry, roles: Iterable[str], scopes: frozenset[str], plugins: frozenset[str]
+) -> frozenset[str]:
     """Return what a caller may do: their roles' permissions, narrowed by the token's scopes."""
     granted = registry.permissions_of(roles, plugins)
     return granted if "*" in scopes else granted & scopes

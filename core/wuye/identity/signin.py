@@ -25,7 +25,9 @@ class TooManyAttempts(Problem):
     title = _("Too many attempts")
 
 
-def sign_in(session: Session, secret: bytes, clock: Clock, *, email: str, password: str, origin: str, demo: bool) -> User:
+def sign_in(
+    session: Session, secret: bytes, clock: Clock, *, email: str, password: str, origin: str, demo: bool
+) -> User:
     """Return the user whose password this is. A failure is written at once: commit before you answer it.
 
     `origin` is the network address of the caller.

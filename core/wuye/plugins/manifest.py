@@ -62,7 +62,9 @@ class Manifest:
     def parse(cls, data: Mapping[str, Any], where: str) -> "Manifest":
         """Check a manifest that has been read; `where` is named in errors."""
         plugin = data.get("plugin", {})
-        unknown = [f"[{key}]" for key in data.keys() - _KEYS] + [f"plugin.{key}" for key in plugin.keys() - _PLUGIN_KEYS]
+        unknown = [f"[{key}]" for key in data.keys() - _KEYS] + [
+            f"plugin.{key}" for key in plugin.keys() - _PLUGIN_KEYS
+        ]
         if unknown:
             raise ManifestError(f"{where}: unknown {', '.join(sorted(unknown))}")
         missing = {"name", "label", "api"} - plugin.keys()

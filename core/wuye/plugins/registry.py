@@ -38,7 +38,7 @@ class Registry:
             for role, permissions in grants.items():
                 self.roles[role] = self.roles.get(role, frozenset()) | set(permissions)
 
-    def add(self, plugin: str, kind: str, expected: type, items: Iterable[Any]) -> None:
+    def add(self, plugin: str, kind: str, expected: type[Any], items: Iterable[Any]) -> None:
         """Register contributions of one kind (`resources`, `targets`, `jobs`).
 
         Raises:

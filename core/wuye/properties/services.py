@@ -46,7 +46,8 @@ def edit_property(ctx: Context, row: Property, values: Mapping[str, Any]) -> Non
     while above is not None:
         if above.id == row.id:
             raise Invalid(
-                _("A place cannot lie within itself."), errors=[FieldError("parent", _("This lies below the place itself."))]
+                _("A place cannot lie within itself."),
+                errors=[FieldError("parent", _("This lies below the place itself."))],
             )
         above = _parent(ctx, above.parent_id)
     _relabel(ctx, row, parent)

@@ -29,7 +29,7 @@ class Record(Tracked, Base):
     records of a thread share one history. `external_id` is the identifier in the system that it came from.
     """
 
-    __table_args__ = (
+    __table_args__: Any = (  # a kind of work has its own, of another length
         CheckConstraint(f"phase IN {PHASES}", name="phase"),
         CheckConstraint(f"priority IN {PRIORITIES}", name="priority"),
         scoped_unique("kind", "number"),

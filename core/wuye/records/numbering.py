@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 def take_numbers(session: EstateSession, kind: str, year: int, count: int) -> range:
     """Take the next `count` numbers of a kind and year, and lock the counter until the transaction ends."""
-    statement = insert(Counter).values(
-        estate_id=session.estate_id, id=uuid7(), kind=kind, year=year, last=count
-    )
+    statement = insert(Counter).values(estate_id=session.estate_id, id=uuid7(), kind=kind, year=year, last=count)
     last = session.connection().scalar(
         statement.on_conflict_do_update(
             index_elements=["estate_id", "kind", "year"], set_={"last": Counter.last + count}

@@ -40,9 +40,7 @@ def grams_of(estate_id: UUID, folded: str) -> list[int]:
     """Return the distinct hashes of all pairs of neighbouring characters, and of single ones, with the estate."""
     salt = estate_id.bytes
     pairs = {folded[i : i + 2] for i in range(len(folded) - 1)} | set(folded)
-    return [
-        int.from_bytes(hashlib.blake2b(pair.encode(), key=salt, digest_size=8).digest()) >> 1 for pair in pairs
-    ]
+    return [int.from_bytes(hashlib.blake2b(pair.encode(), key=salt, digest_size=8).digest()) >> 1 for pair in pairs]
 
 
 def query_grams(estate_id: UUID, folded: str) -> list[int]:
@@ -51,9 +49,7 @@ def query_grams(estate_id: UUID, folded: str) -> list[int]:
         return grams_of(estate_id, folded)
     salt = estate_id.bytes
     pairs = {folded[i : i + 2] for i in range(len(folded) - 1)}
-    return [
-        int.from_bytes(hashlib.blake2b(pair.encode(), key=salt, digest_size=8).digest()) >> 1 for pair in pairs
-    ]
+    return [int.from_bytes(hashlib.blake2b(pair.encode(), key=salt, digest_size=8).digest()) >> 1 for pair in pairs]
 
 
 def index(session: EstateSession, kind: str, subject_id: UUID, parts: Iterable[str | None]) -> None:
@@ -76,7 +72,11 @@ def matches(column: ColumnElement[UUID], estate_id: UUID, needle: str, kind: str
     """Return the condition that a row's id is among the hits for `needle`."""
     folded = fold(needle)
     wanted = bindparam(None, query_grams(estate_id, folded), ARRAY(BigInteger))
-    hits = func.wuye_search(wanted, literal(folded, Text()), literal(kind, Text())).table_valued(sql_column("id", Uuid)).render_derived()
+    hits = (
+        func.wuye_search(wanted, literal(folded, Text()), literal(kind, Text()))
+        .table_valued(sql_column("id", Uuid))
+        .render_derived()
+    )
     return column.in_(select(hits.c.id))
 
 

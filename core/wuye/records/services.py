@@ -7,7 +7,7 @@ from wuye.context import Context
 from wuye.errors import Conflict, Forbidden, Invalid, NotFound
 from wuye.i18n import _
 from wuye.ids import uuid7
-from wuye.records import numbering as _numbering  # noqa: F401 (it listens to the session)
+from wuye.records import numbering as _numbering
 from wuye.records import search
 from wuye.records.flow import SYSTEM, Flow, Transition
 from wuye.records.models import Record
@@ -179,4 +179,3 @@ def _is_the_one(ctx: Context, record: Record, transition: Transition) -> bool:
     if transition.by == "assignee":
         return me is not None and record.assignee_id == me
     return me is None or record.assignee_id != me
-

@@ -74,7 +74,11 @@ def open_referral(ctx: Context, record: Record, *, as_target: bool = False) -> R
     """Return the referral that a record has under way: as its origin, or as the target that answers it."""
     side = Referral.target_id if as_target else Referral.origin_id
     for row in ctx.session.new:  # made in this very step, not written yet
-        if isinstance(row, Referral) and row.phase != "done" and (row.target_id if as_target else row.origin_id) == record.id:
+        if (
+            isinstance(row, Referral)
+            and row.phase != "done"
+            and (row.target_id if as_target else row.origin_id) == record.id
+        ):
             return row
     rows = select(Referral).where(side == record.id).order_by(Referral.opened_at.desc(), Referral.id.desc())
     return next((row for row in ctx.session.scalars(rows) if row.state != "withdrawn"), None)

@@ -123,7 +123,7 @@ class Resource:
         for slot in ("read", "read_own", "create", "update"):
             name = getattr(self, slot)
             if name is not None and "." not in name:
-                full = f"{plugin}.{name}"
+                full: str | None = f"{plugin}.{name}"
                 if slot == "read_own" and full not in registry.permissions:
                     full = None
                 setattr(self, slot, full)
@@ -131,13 +131,15 @@ class Resource:
         if self.flow:
             wanted |= {t.permission for t in self.flow.transitions.values()} - {SYSTEM}
         if strange := [name for name in wanted if name not in registry.permissions]:
-            raise ValueError(f"resource {self.name}: no manifest declares the permission {', '.join(map(str, strange))}")
+            raise ValueError(
+                f"resource {self.name}: no manifest declares the permission {', '.join(map(str, strange))}"
+            )
         shown = self.attributes
         named = {*self.columns, *self.filters, *(item.removeprefix("-") for item in self.sort)}
-        if strange := sorted(named - shown.keys()):
-            raise ValueError(f"resource {self.name}: the schema has no field {', '.join(strange)}")
-        if strange := sorted(name for name in shown.values() if not hasattr(self.model, name)):
-            raise ValueError(f"resource {self.name}: the model has no attribute {', '.join(strange)}")
+        if unknown := sorted(named - shown.keys()):
+            raise ValueError(f"resource {self.name}: the schema has no field {', '.join(unknown)}")
+        if unknown := sorted(name for name in shown.values() if not hasattr(self.model, name)):
+            raise ValueError(f"resource {self.name}: the model has no attribute {', '.join(unknown)}")
         if not self.columns:
             self.columns = tuple(shown)
         return self.key

@@ -22,8 +22,13 @@ _MESSAGES: dict[str, Any] = {
 }
 
 
+def messages(**texts: LazyText) -> dict[str, Any]:
+    """Return a field's error messages: ours instead of marshmallow's English ones."""
+    return {**_MESSAGES, **texts}
+
+
 def _fail(message: LazyText) -> ValidationError:
-    return ValidationError([message])  # type: ignore[list-item]  # marshmallow passes any object through
+    return ValidationError([message])
 
 
 class _Length(validate.Length):
@@ -46,7 +51,7 @@ class _Range(validate.Range):
         return value
 
 
-def length(*, max: int, min: int = 0) -> validate.Length:  # noqa: A002 (the words that authors expect)
+def length(*, max: int, min: int = 0) -> validate.Length:
     """Limit a text to `min`…`max` characters."""
     return _Length(min=min, max=max)
 
@@ -59,7 +64,7 @@ def between(low: float | PythonDecimal, high: float | PythonDecimal) -> validate
 class String(fields.String):
     """One line of text, at most 200 characters unless `validate` says otherwise, without control characters."""
 
-    default_error_messages = {**_MESSAGES, "invalid": _("This must be text."), "invalid_utf8": _("This is not UTF-8.")}  # noqa: RUF012 (marshmallow's own convention)
+    default_error_messages = messages(invalid=_("This must be text."), invalid_utf8=_("This is not UTF-8."))
     limit = 200
     allowed = ""
 
@@ -90,8 +95,8 @@ class Choice(String):
     def __init__(self, choices: Collection[str], **options: Any) -> None:
         self.choices = tuple(choices)
         options["validate"] = self._check
+        options["metadata"] = {"enum": list(self.choices), **options.get("metadata", {})}
         super().__init__(**options)
-        self.metadata.setdefault("enum", list(self.choices))
 
     def _check(self, value: str) -> None:
         if value not in self.choices:
@@ -101,7 +106,9 @@ class Choice(String):
 class Integer(fields.Integer):
     """A whole number between -2³¹ and 2³¹-1 unless `validate` says otherwise."""
 
-    default_error_messages = {**_MESSAGES, "invalid": _("This must be a whole number."), "too_large": _("This number is too large.")}  # noqa: RUF012, E501
+    default_error_messages = messages(
+        invalid=_("This must be a whole number."), too_large=_("This number is too large.")
+    )
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("validate", between(-(2**31), 2**31 - 1))
@@ -111,12 +118,11 @@ class Integer(fields.Integer):
 class Decimal(fields.Decimal):
     """An exact number (money, area), written as a string or number; at most 10^10, never NaN."""
 
-    default_error_messages = {  # noqa: RUF012
-        **_MESSAGES,
-        "invalid": _("This must be a number."),
-        "too_large": _("This number is too large."),
-        "special": _("This must be a number."),
-    }
+    default_error_messages = messages(
+        invalid=_("This must be a number."),
+        too_large=_("This number is too large."),
+        special=_("This must be a number."),
+    )
 
     def __init__(self, *, places: int = 2, **options: Any) -> None:
         options.setdefault("validate", between(PythonDecimal(0), PythonDecimal(10) ** 10 - 1))
@@ -126,18 +132,17 @@ class Decimal(fields.Decimal):
 class Boolean(fields.Boolean):
     """true or false."""
 
-    default_error_messages = {**_MESSAGES, "invalid": _("This must be true or false.")}  # noqa: RUF012
+    default_error_messages = messages(invalid=_("This must be true or false."))
 
 
 class Moment(fields.AwareDateTime):
     """A point in time with its offset, from 1900 to 2200; UTC inside."""
 
-    default_error_messages = {  # noqa: RUF012
-        **_MESSAGES,
-        "invalid": _("Write a time like 2026-03-05T14:20:00+08:00."),
-        "invalid_awareness": _("The time lacks its offset: write it like 2026-03-05T14:20:00+08:00."),
-        "format": _("Write a time like 2026-03-05T14:20:00+08:00."),
-    }
+    default_error_messages = messages(
+        invalid=_("Write a time like 2026-03-05T14:20:00+08:00."),
+        invalid_awareness=_("The time lacks its offset: write it like 2026-03-05T14:20:00+08:00."),
+        format=_("Write a time like 2026-03-05T14:20:00+08:00."),
+    )
 
     def __init__(self, **options: Any) -> None:
         super().__init__(format="iso", **options)
@@ -146,35 +151,41 @@ class Moment(fields.AwareDateTime):
         if isinstance(value, datetime):
             moment = value
         elif isinstance(value, str):
-            moment = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[assignment]
+            moment = super()._deserialize(value, attr, data, **kwargs)
         else:
             raise self.make_error("invalid", input=value, obj_type="datetime")
         if not EARLIEST <= moment.year <= LATEST:
-            raise _fail(_("The year {year} is out of range ({low} to {high}).", year=moment.year, low=EARLIEST, high=LATEST))
+            raise _fail(
+                _("The year {year} is out of range ({low} to {high}).", year=moment.year, low=EARLIEST, high=LATEST)
+            )
         return moment.astimezone(UTC)
 
 
 class Day(fields.Date):
     """A calendar day of the estate, from 1900 to 2200, written 2026-03-05."""
 
-    default_error_messages = {**_MESSAGES, "invalid": _("Write a day like 2026-03-05."), "format": _("Write a day like 2026-03-05.")}  # noqa: RUF012, E501
+    default_error_messages = messages(
+        invalid=_("Write a day like 2026-03-05."), format=_("Write a day like 2026-03-05.")
+    )
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:
         if type(value) is date:
             day = value
         elif isinstance(value, str):
-            day = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[assignment]
+            day = super()._deserialize(value, attr, data, **kwargs)
         else:
             raise self.make_error("invalid", input=value, obj_type="date")
         if not EARLIEST <= day.year <= LATEST:
-            raise _fail(_("The year {year} is out of range ({low} to {high}).", year=day.year, low=EARLIEST, high=LATEST))
+            raise _fail(
+                _("The year {year} is out of range ({low} to {high}).", year=day.year, low=EARLIEST, high=LATEST)
+            )
         return day
 
 
 class Uuid(fields.UUID):
     """An identifier."""
 
-    default_error_messages = {**_MESSAGES, "invalid_uuid": _("This is not an identifier (a UUID).")}  # noqa: RUF012
+    default_error_messages = messages(invalid_uuid=_("This is not an identifier (a UUID)."))
 
 
 class Reference(Uuid):

@@ -90,22 +90,24 @@ def parse(resource: Resource, arguments: Mapping[str, Sequence[str]]) -> Query:
         limit = "1"
     needle = single.get("q", "").strip()
     if len(needle) > 200 or "\0" in needle:
-        errors.append(FieldError("q", _("Use at most {limit} characters; these are {length}.", limit=200, length=len(needle))))
+        errors.append(
+            FieldError("q", _("Use at most {limit} characters; these are {length}.", limit=200, length=len(needle)))
+        )
     after = None
     if "after" in single:
         try:
             after = _read_cursor(resource, sort, single["after"])
         except (ValueError, TypeError, IndexError, binascii.Error):
-            errors.append(FieldError("after", _("This is not a cursor of this list in this order; begin again without it.")))
+            errors.append(
+                FieldError("after", _("This is not a cursor of this list in this order; begin again without it."))
+            )
     if errors:
         raise BadRequest(_("The list cannot be shown like this."), errors=errors)
     count = single.get("count", "") in ("1", "true")
     return Query(filters, search.fold(needle) or None, sort, columns, int(limit), after, count)
 
 
-def _filter_values(
-    resource: Resource, name: str, values: Sequence[str], errors: list[FieldError]
-) -> tuple[Any, ...]:
+def _filter_values(resource: Resource, name: str, values: Sequence[str], errors: list[FieldError]) -> tuple[Any, ...]:
     """Return the values of one filter as Python values; a comma separates alternatives, `null` stands for nothing."""
     item: Field[Any] = resource.instance.dump_fields[name]
     wanted: list[Any] = []
@@ -192,7 +194,7 @@ def _columns(resource: Resource, names: Sequence[str], *, reveal: bool) -> tuple
             plan.append((name, place, _converter(dump[name], reveal=reveal), None))
             continue
         table = Base.metadata.tables[table_of(target)].alias()
-        columns.append(table.c[dump[name].label])
+        columns.append(table.c[cast(fields.Reference, dump[name]).label])
         joins.append((table, and_(table.c.estate_id == resource.model.estate_id, table.c.id == attribute)))
         plan.append((name, place, None, place + 1))
 
@@ -273,7 +275,9 @@ def run(ctx: Context, resource: Resource, query: Query) -> Page:
         inner = select(resource.model.id).where(*conditions)
         if resource.kind is not None:
             inner = inner.where(resource.model.kind == resource.kind)
-        total = ctx.session.connection().scalar(select(func.count()).select_from(inner.limit(COUNT_LIMIT + 1).subquery()))
+        total = ctx.session.connection().scalar(
+            select(func.count()).select_from(inner.limit(COUNT_LIMIT + 1).subquery())
+        )
     return Page([shape.row(row) for row in page], after, total)
 
 
@@ -327,6 +331,6 @@ def _beyond(resource: Resource, sort: str, value: Any, identity: UUID) -> Column
         # A row comparison is one index condition; it exists only for columns that are never null.
         row = tuple_(attribute, identifier)
         limit = tuple_(bound, literal(identity, identifier.type))
-        return cast("ColumnElement[bool]", row < limit if descending else row > limit)
+        return row < limit if descending else row > limit
     beyond = attribute < bound if descending else attribute > bound
     return or_(beyond, and_(attribute == bound, later), attribute.is_(None))

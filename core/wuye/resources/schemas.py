@@ -22,7 +22,9 @@ class ScopedSchema(Schema):
         unknown = RAISE
         ordered = True
 
-    error_messages = {"unknown": _("There is no such field."), "type": _("This must be an object with fields.")}  # noqa: RUF012 (marshmallow's own convention)
+    error_messages = fields.messages(
+        unknown=_("There is no such field."), type=_("This must be an object with fields.")
+    )
 
     id = fields.Uuid(dump_only=True)
     version = fields.Integer(dump_only=True)
@@ -91,7 +93,8 @@ def input_schema(transition: "Transition") -> Schema:
         return (transition.input or NoInput)()
     if transition.input is None:
         return Reason()
-    return type(f"{transition.input.__name__}WithReason", (transition.input, Reason), {})()
+    combined: type[Schema] = type(f"{transition.input.__name__}WithReason", (transition.input, Reason), {})
+    return combined()
 
 
 def load_with(schema: Schema, data: object, *, partial: bool = False) -> dict[str, Any]:

@@ -58,9 +58,7 @@ def create_from(ctx: Context, resource: Resource, values: Mapping[str, Any]) -> 
     elif resource.is_record:
         row = services.open_record(ctx, resource.model, values)
     else:
-        row = resource.model(
-            id=uuid7(), created_at=ctx.now, created_by=ctx.actor.user_id, updated_at=ctx.now, **values
-        )
+        row = resource.model(id=uuid7(), created_at=ctx.now, created_by=ctx.actor.user_id, updated_at=ctx.now, **values)
         ctx.session.add(row)
         index(ctx, resource, row)
     if not resource.is_record:
@@ -91,7 +89,8 @@ def fetch(ctx: Context, resource: Resource, identity: UUID, if_match: str | None
         raise NotFound
     if if_match is None:
         raise PreconditionRequired(
-            _("Send the version that you have read in the header If-Match."), hint=_("It came as ETag with the thing."),
+            _("Send the version that you have read in the header If-Match."),
+            hint=_("It came as ETag with the thing."),
         )
     if if_match.strip() != "*" and etag(row.version) not in [part.strip() for part in if_match.split(",")]:
         raise Stale(
@@ -172,7 +171,7 @@ def timeline(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str,
     if not ctx.may("core.internal"):
         statement = statement.where(table.c.audience == "all")
     rows = ctx.session.connection().execute(statement.order_by(table.c.sequence))
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 (SQLAlchemy's public name for it)
+    return [dict(row._mapping) for row in rows]
 
 
 def reveal(ctx: Context, resource: Resource, identity: UUID, data: object) -> dict[str, Any]:
@@ -222,9 +221,7 @@ def refused(resource: Resource, error: IntegrityError) -> Invalid | Conflict:
             _("A reference leads nowhere."), errors=[FieldError(field, _("There is no such thing in this estate."))]
         )
     if constraint.startswith(("uq_", "pk_")):
-        return Conflict(
-            _("This exists already."), errors=[FieldError(field, _("This value is taken."))]
-        )
+        return Conflict(_("This exists already."), errors=[FieldError(field, _("This value is taken."))])
     return Invalid(_("The data contradicts itself."), errors=[FieldError(field, constraint)])
 
 
@@ -234,4 +231,3 @@ def _read_back(ctx: Context, resource: Resource, identity: UUID) -> dict[str, An
         # The step itself may have taken the thing out of the actor's sight (a refused referral, say).
         return {"id": identity, "version": None}
     return row
-

@@ -12,7 +12,7 @@ from wuye.i18n import _, negotiate, use_locale
 from wuye.identity.services import Caller, identify, permissions_of
 from wuye.ids import uuid7
 from wuye.installation import Installation
-from wuye.web.database import db
+from wuye.web.database import request_session
 
 #: What a route that needs no permission says instead of one.
 PUBLIC = "public"
@@ -54,9 +54,7 @@ def bearer_token() -> str:
     """
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated(
-            _("This needs a token."), hint=_("Send it as: Authorization: Bearer wuye_…")
-        )
+        raise Unauthenticated(_("This needs a token."), hint=_("Send it as: Authorization: Bearer wuye_…"))
     return token.strip()
 
 
@@ -64,7 +62,7 @@ def call_for(estate: str | None) -> Caller:
     """Find out who calls; begins the request's transaction."""
     place = installation()
     return identify(
-        db.session(), place.database.secret, place.clock.now(), bearer_token(), estate, demo=place.settings.demo
+        request_session(), place.database.secret, place.clock.now(), bearer_token(), estate, demo=place.settings.demo
     )
 
 
@@ -86,7 +84,7 @@ def estate_context(estate: str, plugin: str) -> Context:
         _speak(caller.locale or caller.estate.locale)
     permissions = permissions_of(place.plugins.registry, caller.roles, caller.scopes, active)
     actor = Actor(caller.user_id, caller.person_id, caller.name, permissions)
-    return place.context(db.session(), caller.estate, actor, active)
+    return place.context(request_session(), caller.estate, actor, active)
 
 
 def guard(app: Flask) -> None:

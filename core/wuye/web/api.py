@@ -16,10 +16,11 @@ from wuye.records.flow import SYSTEM
 from wuye.records.models import Record
 from wuye.resources import service
 from wuye.resources.declaration import Resource
+from wuye.resources.query import COUNT_LIMIT
 from wuye.web import idempotency
 from wuye.web.access import SIGNED_IN, Access, call_for, declare, estate_context
 from wuye.web.body import json_body
-from wuye.web.database import db
+from wuye.web.database import request_session
 from wuye.web.openapi import action_schema
 from wuye.web.problems import json_response
 
@@ -51,8 +52,8 @@ def _estates() -> Response:
     rows = select(Estate.code, Estate.name, Estate.zone, Estate.locale, Estate.state).join(
         Membership, Membership.estate_id == Estate.id
     )
-    found = db.session().execute(rows.where(Membership.user_id == caller.user_id).order_by(Estate.code))
-    return json_response({"items": [dict(row._mapping) for row in found]})  # noqa: SLF001 (SQLAlchemy's public name)
+    found = request_session().execute(rows.where(Membership.user_id == caller.user_id).order_by(Estate.code))
+    return json_response({"items": [dict(row._mapping) for row in found]})
 
 
 class _Routes:
@@ -80,7 +81,9 @@ class _Routes:
             permissions = sorted({t.permission for t in resource.flow.transitions.values()} - {SYSTEM})
             self._add("POST", f"{path}/<uuid:identity>/actions/<action>", "act", self.act, tuple(permissions))
 
-    def _add(self, method: str, path: str, name: str, view: View, permissions: tuple[str, ...], *, keep: bool = True) -> None:
+    def _add(
+        self, method: str, path: str, name: str, view: View, permissions: tuple[str, ...], *, keep: bool = True
+    ) -> None:
         """Add one route; with `keep` a POST honours Idempotency-Key, which stores its answer for a day."""
         access = Access(permissions, self.resource.plugin)
 
@@ -104,7 +107,7 @@ class _Routes:
         body: dict[str, Any] = {"items": page.items, "after": page.after}
         if page.total is not None:
             body["total"] = page.total
-            body["total_is_capped"] = page.total > service.query.COUNT_LIMIT
+            body["total_is_capped"] = page.total > COUNT_LIMIT
         headers = {}
         if page.after:
             arguments = {**request.args.to_dict(flat=False), "after": [page.after]}
@@ -119,7 +122,9 @@ class _Routes:
         return self._detail(ctx, row, 201, {"Location": f"{request.path}/{row['id']}"})
 
     def update(self, ctx: Context, identity: UUID) -> Response:
-        return self._detail(ctx, service.edit(ctx, self.resource, identity, json_body(), request.headers.get("If-Match")))
+        return self._detail(
+            ctx, service.edit(ctx, self.resource, identity, json_body(), request.headers.get("If-Match"))
+        )
 
     def act(self, ctx: Context, identity: UUID, action: str) -> Response:
         data = json_body() if request.content_length else {}

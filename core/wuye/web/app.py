@@ -62,7 +62,9 @@ def _ready() -> Response:
         connection.execute(text("SELECT 1"))
         behind = migrate.pending(connection, place.plugins)
     if behind:
-        raise Unavailable(_("Tables are behind the code: {names}.", names=", ".join(behind)), hint=_("Run wuye upgrade."))
+        raise Unavailable(
+            _("Tables are behind the code: {names}.", names=", ".join(behind)), hint=_("Run wuye upgrade.")
+        )
     return json_response({"status": "ready"})
 
 

@@ -1,6 +1,6 @@
 """Flask-SQLAlchemy, kept thin: it scopes a session to the request. Engine, session class and models are ours."""
 
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -26,6 +26,11 @@ class _Extension(SQLAlchemy):
 db = _Extension(session_options={"class_": RequestSession, "signing_key": b""})
 
 
+def request_session() -> RequestSession:
+    """Return the session of the request."""
+    return cast(RequestSession, db.session())
+
+
 def init(app: Flask, database: Database) -> None:
     """Connect an application to its installation's database."""
     app.config["SQLALCHEMY_DATABASE_URI"] = database.url("app")
@@ -33,4 +38,4 @@ def init(app: Flask, database: Database) -> None:
 
     @app.before_request
     def give_key() -> None:
-        db.session().signing_key = database.signing_key
+        request_session().signing_key = database.signing_key

@@ -4,7 +4,8 @@ from functools import cache
 from typing import Any
 
 from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 
 from wuye import __version__
@@ -63,7 +64,19 @@ def build(registry: Registry, paths: dict[str, str]) -> dict[str, Any]:
     """Return the whole document; `paths` maps a resource's key to its URL in OpenAPI's notation."""
     spec = APISpec("wuye", __version__, "3.1.0", plugins=[MarshmallowPlugin()])
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
-    spec.components.schema("Problem", {"type": "object", "properties": {"type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}}, "required": ["type", "title", "status", "detail"]})  # noqa: E501
+    spec.components.schema(
+        "Problem",
+        {
+            "type": "object",
+            "properties": {
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+            },
+            "required": ["type", "title", "status", "detail"],
+        },
+    )
     for resource in registry.resources.values():
         _add(spec, resource, paths[resource.key])
     document: dict[str, Any] = spec.to_dict()
@@ -82,7 +95,9 @@ def _add(spec: APISpec, resource: Resource, path: str) -> None:
     key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
     tags = [resource.plugin]
 
-    def operation(name: str, parameters: list[Any], answer: dict[str, Any], status: str = "200", body: Any = None) -> Any:
+    def operation(
+        name: str, parameters: list[Any], answer: dict[str, Any], status: str = "200", body: Any = None
+    ) -> Any:
         result: dict[str, Any] = {
             "operationId": f"{resource.key}.{name}",
             "tags": tags,

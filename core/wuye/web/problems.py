@@ -44,7 +44,7 @@ def register(app: Flask) -> None:
             headers["WWW-Authenticate"] = "Bearer"
         if isinstance(problem, Unavailable):
             headers["Retry-After"] = "2"
-        if problem.status == 429:  # noqa: PLR2004 (the status is its own name)
+        if problem.status == 429:
             headers["Retry-After"] = "300"
         return problem_response(problem.as_dict(), headers)
 

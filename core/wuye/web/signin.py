@@ -12,7 +12,7 @@ from wuye.resources import fields
 from wuye.resources.schemas import NoInput, load_with
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.body import json_body
-from wuye.web.database import db
+from wuye.web.database import request_session
 from wuye.web.problems import json_response
 
 #: A token got by a password lives for a working day; `wuye token create` makes longer ones.
@@ -33,7 +33,7 @@ def register(app: Flask) -> None:
 
 
 def _create() -> Response:
-    place, session = installation(), db.session()
+    place, session = installation(), request_session()
     values = load_with(SignIn(), json_body())
     try:
         user = sign_in(

@@ -9,7 +9,14 @@ from wuye.api import Base, Mapped, Record, Tracked, check, mapped_column, money,
 
 TYPES = ("corrective", "preventive", "inspection", "statutory", "improvement", "emergency")
 CONDITIONS = ("in_service", "degraded", "down", "under_maintenance", "locked", "standby", "retired")
-HOLD_REASONS = ("waiting_resident", "waiting_parts", "waiting_access", "waiting_approval", "force_majeure", "third_party")
+HOLD_REASONS = (
+    "waiting_resident",
+    "waiting_parts",
+    "waiting_access",
+    "waiting_approval",
+    "force_majeure",
+    "third_party",
+)
 
 
 class Asset(Tracked, Base):

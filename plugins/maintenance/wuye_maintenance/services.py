@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wuye.api import Conflict, Context, FieldError, Invalid, Person, Referral, _, choose_assignee, open_record, referrals, take
+from wuye.api import (
+    Conflict,
+    Context,
+    FieldError,
+    Invalid,
+    Person,
+    Referral,
+    _,
+    choose_assignee,
+    open_record,
+    referrals,
+    take,
+)
 from wuye_maintenance.models import WorkOrder
 
 Data = Mapping[str, Any]
@@ -65,7 +77,8 @@ def assign(ctx: Context, order: WorkOrder, data: Data) -> None:
         return
     if ctx.session.get(Person, (ctx.estate.id, data["assignee_id"])) is None:
         raise Invalid(
-            _("A reference leads nowhere."), errors=[FieldError("assignee", _("There is no such thing in this estate."))]
+            _("A reference leads nowhere."),
+            errors=[FieldError("assignee", _("There is no such thing in this estate."))],
         )
     order.assignee_id = data["assignee_id"]
 
