@@ -16,7 +16,7 @@ from wuye.db.session import EstateSession
 from wuye.errors import NotFound
 from wuye.estates.models import Estate, EstatePlugin
 from wuye.i18n import _
-from wuye.identity import models as _identity
+from wuye.identity import models as _identity  # noqa: F401 (its tables belong to the metadata)
 from wuye.plugins.loader import Plugin, Plugins, load
 
 EMBEDDED_DATABASE = "wuye"

@@ -11,7 +11,6 @@ from wuye.records.models import PHASES
 
 if TYPE_CHECKING:
     from wuye.context import Context
-    from wuye.records.models import Record
 
 Phase = Literal["open", "active", "waiting", "done"]
 Who = Literal["anyone", "requester", "assignee", "not_doer"]
@@ -39,10 +38,11 @@ class State:
 class Transition:
     """A step from one state to another, offered as an action to those who may take it.
 
-    `source` is one state or several; `target` None means that the state stays. `by` narrows who may take it besides the
-    permission: the requester, the assignee, anyone but the one who did the work, or a rule of (context, record); a caller
-    with the permission `override` may always. `input` is the schema of what the step wants to know; `reason=True` wants a reason. `guard`
-    raises a `Problem` when it cannot be done now; `effect` does what else belongs to the step.
+    `source` is one state or several; `target` None means that the state stays. `by` narrows who may take it besides
+    the permission: the requester, the assignee, anyone but the one who did the work, or a rule of (context, record);
+    a caller with the permission `override` may always. `input` is the schema of what the step wants to know;
+    `reason=True` wants a reason. `guard` raises a `Problem` when it cannot be done now; `effect` does what else
+    belongs to the step.
     """
 
     name: str

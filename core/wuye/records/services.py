@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from wuye.context import Context
-from wuye.errors import Conflict, Forbidden, Invalid, NotFound
+from wuye.errors import Conflict, Forbidden, NotFound
 from wuye.i18n import _
 from wuye.ids import uuid7
-from wuye.records import numbering as _numbering
+from wuye.records import numbering as _numbering  # noqa: F401 (it listens to the session)
 from wuye.records import search
 from wuye.records.flow import SYSTEM, Flow, Transition
 from wuye.records.models import Record

@@ -26,32 +26,18 @@ referral_flow = Flow(
     State("returned", _("Returned"), "active"),
     State("closed", _("Closed"), "done"),
     State("withdrawn", _("Withdrawn"), "done"),
-    Transition(
-        "accept", _("Accept"), "offered", "accepted", "core.take_referrals",
-        by=services.may_take, effect=services.make_target,
-    ),
-    Transition(
-        "refuse", _("Refuse"), "offered", None, "core.take_referrals", reason=True,
-        by=services.may_take, effect=services.put_on_board,
-    ),
-    Transition(
-        "route", _("Route to a department"), "offered", None, "core.coordinate", input=Destination,
-        effect=services.offer_to,
-    ),
-    Transition(
-        "handle", _("Done by hand"), ("offered", "returned"), "answered", "core.coordinate", input=Outcome,
-        guard=services.guard_by_hand, effect=services.tell_origin,
-    ),
-    Transition(
-        "answer", _("Answer"), ("accepted", "returned"), "answered", SYSTEM, effect=services.tell_origin,
-    ),
-    Transition(
-        "return", _("Return"), ("answered", "closed"), "returned", SYSTEM,
-        effect=services.tell_target("referral_returned"),
-    ),
+    Transition("accept", _("Accept"), "offered", "accepted", "core.take_referrals", by=services.may_take,
+               effect=services.make_target),
+    Transition("refuse", _("Refuse"), "offered", None, "core.take_referrals", reason=True, by=services.may_take,
+               effect=services.put_on_board),
+    Transition("route", _("Route to a department"), "offered", None, "core.coordinate", input=Destination,
+               effect=services.offer_to),
+    Transition("handle", _("Done by hand"), ("offered", "returned"), "answered", "core.coordinate", input=Outcome,
+               guard=services.guard_by_hand, effect=services.tell_origin),
+    Transition("answer", _("Answer"), ("accepted", "returned"), "answered", SYSTEM, effect=services.tell_origin),
+    Transition("return", _("Return"), ("answered", "closed"), "returned", SYSTEM,
+               effect=services.tell_target("referral_returned")),
     Transition("close", _("Close"), "answered", "closed", SYSTEM, effect=services.tell_target("referral_closed")),
-    Transition(
-        "withdraw", _("Withdraw"), ("offered", "accepted", "returned"), "withdrawn", SYSTEM,
-        effect=services.tell_target("referral_withdrawn"),
-    ),
+    Transition("withdraw", _("Withdraw"), ("offered", "accepted", "returned"), "withdrawn", SYSTEM,
+               effect=services.tell_target("referral_withdrawn")),
 )  # fmt: skip

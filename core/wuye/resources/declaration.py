@@ -33,9 +33,10 @@ class Resource:
 
     `name` is the last part of its URL. `columns` are the fields that a list shows unless `fields=` asks for others;
     `filters` and `sort` what it may be narrowed and ordered by (`sort` begins with the default, `-` for descending);
-    `search` the model attributes that `q=` looks through. `read`, `read_own`, `create` and `update` name permissions, the
-    plugin's own by default; `read_own` lets people see what they asked for, do, or wrote. None means: not offered. A
-    `create` or `edit` function replaces the default service; `visible` replaces the rule of who sees which rows.
+    `search` the model attributes that `q=` looks through. `read`, `read_own`, `create` and `update` name permissions,
+    the plugin's own by default; `read_own` lets people see what they asked for, do, or wrote. None means: not offered.
+    `on_create` and `on_edit` replace the default service; `visible` replaces the rule of who sees which rows. An
+    import takes the resource unless `importable` is False; `synonyms` are the headers that it knows for each field.
     """
 
     name: str

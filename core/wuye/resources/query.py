@@ -17,7 +17,7 @@ import orjson
 from marshmallow import ValidationError
 from marshmallow.fields import Field
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import InstrumentedAttribute
 
 from wuye.context import Context
 from wuye.db.base import Base, table_of

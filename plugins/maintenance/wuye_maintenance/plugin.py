@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Plugin, Record, Referral, ReferralTarget, Resource, hookimpl, take
+from wuye.api import Context, Plugin, Record, ReferralTarget, Resource, hookimpl, take
 from wuye_maintenance.flows import work_order_flow
 from wuye_maintenance.models import Asset, WorkOrder
 from wuye_maintenance.schemas import AssetSchema, WorkOrderSchema
