@@ -20,7 +20,7 @@ from wuye.referrals import services as referrals
 from wuye.referrals.declaration import ReferralTarget
 from wuye.referrals.models import Referral
 from wuye.resources import fields
-from wuye.resources.declaration import Resource
+from wuye.resources.declaration import Importing, Resource
 from wuye.resources.fields import between, length
 from wuye.resources.schemas import ActionInput, RecordSchema, ScopedSchema
 
@@ -37,6 +37,7 @@ __all__ = [
     "FieldError",
     "Flow",
     "Forbidden",
+    "Importing",
     "Invalid",
     "Job",
     "Mapped",

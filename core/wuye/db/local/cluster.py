@@ -47,9 +47,7 @@ def major_version(cluster: Path) -> int | None:
     return int(text.split(".")[0])
 
 
-def create(
-    cluster: Path, binaries: Binaries, account: Account | None, password: str, *, durable: bool
-) -> None:
+def create(cluster: Path, binaries: Binaries, account: Account | None, password: str, *, durable: bool) -> None:
     """Run initdb; the data directory appears complete or not at all.
 
     Raises:

@@ -21,9 +21,7 @@ from wuye.db.local.files import write_whole
 
 SOCKET_PORT = 5432  # part of the socket's name only
 _SOCKET_NAME = f".s.PGSQL.{SOCKET_PORT}"
-_LONGEST_SOCKET = (
-    103  # bytes: sun_path is 104 on macOS and the BSDs, the closing zero included (108 on Linux)
-)
+_LONGEST_SOCKET = 103  # bytes: sun_path is 104 on macOS and the BSDs, the closing zero included (108 on Linux)
 
 # Where root keeps what another account must reach; the last two may be swept by the system.
 _ROOMS = ("/var/lib", "/srv", "/var/tmp")

@@ -312,9 +312,7 @@ def _free_port(wanted: int) -> int:
     """Return the wanted port if it is free, so that an address stays what it was, else any free one."""
     for port in (wanted, 0):
         with socket.socket() as probe:
-            if (
-                sys.platform != "win32"
-            ):  # as PostgreSQL does: connections that have just ended do not hold a port
+            if sys.platform != "win32":  # as PostgreSQL does: connections that have just ended do not hold a port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((_LOCALHOST, port))
