@@ -5,29 +5,32 @@ when the step's records are written.
 """
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from sqlalchemy import event
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import UOWTransaction
 
 from wuye.db.session import EstateSession
 from wuye.ids import uuid7
-from wuye.records.models import Counter, Record
+from wuye.records.models import Record
 
 if TYPE_CHECKING:
     from wuye.context import Context
 
 
+_TAKE = """
+    INSERT INTO core_counter (estate_id, id, kind, year, last)
+    VALUES (%(estate_id)s, %(id)s, %(kind)s, %(year)s, %(count)s)
+    ON CONFLICT (estate_id, kind, year) DO UPDATE SET last = core_counter.last + excluded.last
+    RETURNING last
+    """
+
+
 def take_numbers(session: EstateSession, kind: str, year: int, count: int) -> range:
     """Take the next `count` numbers of a kind and year, and lock the counter until the transaction ends."""
-    statement = insert(Counter).values(estate_id=session.estate_id, id=uuid7(), kind=kind, year=year, last=count)
-    last = session.connection().scalar(
-        statement.on_conflict_do_update(
-            index_elements=["estate_id", "kind", "year"], set_={"last": Counter.last + count}
-        ).returning(Counter.last)
-    )
-    return range(cast(int, last) - count + 1, cast(int, last) + 1)
+    values = {"estate_id": session.estate_id, "id": uuid7(), "kind": kind, "year": year, "count": count}
+    [(last,)] = session.fetch(_TAKE, values)
+    return range(last - count + 1, last + 1)
 
 
 @event.listens_for(EstateSession, "before_flush")

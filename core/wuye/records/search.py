@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import column as sql_column
 from sqlalchemy.types import BigInteger, Text, Uuid
 
@@ -84,11 +84,18 @@ def gathered(session: EstateSession) -> Iterator[None]:
         _write(session, list(waiting.values()))
 
 
+_WRITE = """
+    INSERT INTO core_search_entry (estate_id, id, kind, grams, content)
+    VALUES (%(estate_id)s, %(id)s, %(kind)s, %(grams)s::bigint[], %(content)s)
+    ON CONFLICT (estate_id, id) DO UPDATE SET grams = excluded.grams, content = excluded.content
+    """
+
+
 def _write(session: EstateSession, rows: list[dict[str, object]]) -> None:
-    statement = insert(SearchEntry)
-    new = {name: statement.excluded[name] for name in ("grams", "content")}
-    statement = statement.on_conflict_do_update(index_elements=["estate_id", "id"], set_=new)
-    session.connection().execute(statement, rows)
+    if len(rows) == 1:
+        session.fetch(_WRITE, rows[0])
+    elif rows:
+        session.connection().exec_driver_sql(_WRITE, rows)
 
 
 def forget(session: EstateSession, subject_id: UUID) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import orjson
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import select
 
 from wuye.db.session import EstateSession
 from wuye.ids import uuid7
@@ -17,21 +17,21 @@ from wuye.records.models import Timeline, TimelineHead
 Audience = Literal["all", "staff"]
 
 #: One statement locks the head, moves it on and writes the entry; the digest is made where the head is.
-_APPEND = text(
-    """
+_APPEND = """
     WITH head AS (
         UPDATE core_timeline_head
-        SET sequence = sequence + 1, digest = sha256(digest || convert_to(:body, 'UTF8'))
-        WHERE estate_id = :estate_id AND id = :estate_id
+        SET sequence = sequence + 1, digest = sha256(digest || convert_to(%(body)s::text, 'UTF8'))
+        WHERE estate_id = %(estate_id)s::uuid AND id = %(estate_id)s::uuid
         RETURNING sequence, digest
     )
     INSERT INTO core_timeline
         (estate_id, id, record_id, thread_id, at, actor_id, event, audience, data, body, sequence, digest)
-    SELECT :estate_id, :id, :record_id, :thread_id, :at, :actor_id, :event, :audience, CAST(:data AS jsonb), :body,
+    SELECT %(estate_id)s::uuid, %(id)s::uuid, %(record_id)s::uuid, %(thread_id)s::uuid, %(at)s::timestamptz,
+        %(actor_id)s::uuid, %(event)s::text, %(audience)s::text, %(data)s::jsonb, %(body)s::text,
         head.sequence, head.digest
     FROM head
+    RETURNING sequence
     """
-).bindparams(*(bindparam(name) for name in ("estate_id", "id", "record_id", "thread_id", "at", "actor_id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,8 @@ class Entry:
 
 def append(session: EstateSession, entries: list[Entry]) -> None:
     """Write entries at the end of the estate's chain, which stays locked until the transaction ends."""
-    connection = session.connection()
     for entry in entries:
-        written = connection.execute(
+        written = session.fetch(
             _APPEND,
             {
                 "estate_id": session.estate_id,
@@ -81,7 +80,7 @@ def append(session: EstateSession, entries: list[Entry]) -> None:
                 "body": entry.body().decode(),
             },
         )
-        if written.rowcount != 1:
+        if not written:
             raise RuntimeError(f"estate {session.estate_id} has no timeline head")
 
 
