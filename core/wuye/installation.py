@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from wuye.clock import Clock, SystemClock
 from wuye.config import Settings
 from wuye.context import Actor, Context, EstateInfo
+from wuye.db import bootstrap, migrate
 from wuye.db.database import Database
 from wuye.db.local import LocalPostgres
 from wuye.db.session import EstateSession
@@ -83,6 +84,11 @@ class Installation:
             enabled = frozenset(session.scalars(rows))
         active = (enabled & self.plugins.loaded.keys()) | {"core"}
         return Context(session, info, actor, active, self.plugins, self.clock.now())
+
+    def upgrade(self) -> list[migrate.Applied]:
+        """Create or update roles, database and tables; may be repeated at any time."""
+        bootstrap.create_database(self.superuser, self.database)
+        return migrate.upgrade(self.database, self.plugins)
 
     def close(self) -> None:
         """Close the connections; the embedded server stays up for the next process."""

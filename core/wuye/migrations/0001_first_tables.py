@@ -63,9 +63,7 @@ def upgrade() -> None:
         sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("estate_id", "id", name=op.f("pk_core_idempotency_key")),
-        sa.UniqueConstraint(
-            "estate_id", "user_id", "key", name=op.f("uq_core_idempotency_key_estate_id_user_id_key")
-        ),
+        sa.UniqueConstraint("estate_id", "user_id", "key", name=op.f("uq_core_idempotency_key_estate_id_user_id_key")),
     )
     op.create_index(
         op.f("ix_core_idempotency_key_estate_id_created_at"),
@@ -90,12 +88,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("estate_id", "id", name=op.f("pk_core_person")),
         sa.UniqueConstraint("estate_id", "external_id", name=op.f("uq_core_person_estate_id_external_id")),
     )
-    op.create_index(
-        op.f("ix_core_person_estate_id_name_id"), "core_person", ["estate_id", "name", "id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_core_person_estate_id_phone"), "core_person", ["estate_id", "phone"], unique=False
-    )
+    op.create_index(op.f("ix_core_person_estate_id_name_id"), "core_person", ["estate_id", "name", "id"], unique=False)
+    op.create_index(op.f("ix_core_person_estate_id_phone"), "core_person", ["estate_id", "phone"], unique=False)
     op.create_table(
         "core_property",
         sa.Column("estate_id", sa.Uuid(), nullable=False),
@@ -120,22 +114,16 @@ def upgrade() -> None:
             ["estate_id", "parent_id"],
             ["core_property.estate_id", "core_property.id"],
             name=op.f("fk_core_property_estate_id_parent_id"),
-            ondelete="RESTRICT",
+            ondelete="NO ACTION",
         ),
         sa.PrimaryKeyConstraint("estate_id", "id", name=op.f("pk_core_property")),
         sa.UniqueConstraint("estate_id", "code", name=op.f("uq_core_property_estate_id_code")),
     )
     op.create_index(
-        op.f("ix_core_property_estate_id_label_id"),
-        "core_property",
-        ["estate_id", "label", "id"],
-        unique=False,
+        op.f("ix_core_property_estate_id_label_id"), "core_property", ["estate_id", "label", "id"], unique=False
     )
     op.create_index(
-        op.f("ix_core_property_estate_id_parent_id"),
-        "core_property",
-        ["estate_id", "parent_id"],
-        unique=False,
+        op.f("ix_core_property_estate_id_parent_id"), "core_property", ["estate_id", "parent_id"], unique=False
     )
     op.create_table(
         "core_route",
@@ -160,9 +148,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("estate_id", "id", name=op.f("pk_core_search_entry")),
         info={"owner_reads_all": True},
     )
-    op.create_index(
-        "ix_core_search_entry_grams", "core_search_entry", ["grams"], unique=False, postgresql_using="gin"
+    op.create_index("ix_core_search_entry_grams", "core_search_entry", ["grams"], unique=False, postgresql_using="gin")
+    op.create_table(
+        "core_sign_in_failure",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_sign_in_failure")),
     )
+    op.create_index(op.f("ix_core_sign_in_failure_subject_at"), "core_sign_in_failure", ["subject", "at"], unique=False)
     op.create_table(
         "core_timeline",
         sa.Column("estate_id", sa.Uuid(), nullable=False),
@@ -239,10 +233,7 @@ def upgrade() -> None:
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
-            ["estate_id"],
-            ["core_estate.id"],
-            name=op.f("fk_core_estate_plugin_estate_id"),
-            ondelete="CASCADE",
+            ["estate_id"], ["core_estate.id"], name=op.f("fk_core_estate_plugin_estate_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("estate_id", "plugin", name=op.f("pk_core_estate_plugin")),
     )
@@ -281,9 +272,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "relation IN ('owner', 'tenant', 'member')", name=op.f("ck_core_occupancy_relation")
-        ),
+        sa.CheckConstraint("relation IN ('owner', 'tenant', 'member')", name=op.f("ck_core_occupancy_relation")),
         sa.CheckConstraint("until IS NULL OR until >= since", name=op.f("ck_core_occupancy_period")),
         sa.ForeignKeyConstraint(
             ["estate_id", "person_id"],
@@ -308,10 +297,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        op.f("ix_core_occupancy_estate_id_property_id"),
-        "core_occupancy",
-        ["estate_id", "property_id"],
-        unique=False,
+        op.f("ix_core_occupancy_estate_id_property_id"), "core_occupancy", ["estate_id", "property_id"], unique=False
     )
     op.create_table(
         "core_record",
@@ -338,9 +324,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "phase IN ('open', 'active', 'waiting', 'done')", name=op.f("ck_core_record_phase")
-        ),
+        sa.CheckConstraint("phase IN ('open', 'active', 'waiting', 'done')", name=op.f("ck_core_record_phase")),
         sa.CheckConstraint(
             "priority IN ('emergency', 'urgent', 'normal', 'low')", name=op.f("ck_core_record_priority")
         ),
@@ -363,16 +347,11 @@ def upgrade() -> None:
             ondelete="RESTRICT",
         ),
         sa.PrimaryKeyConstraint("estate_id", "id", name=op.f("pk_core_record")),
-        sa.UniqueConstraint(
-            "estate_id", "kind", "external_id", name=op.f("uq_core_record_estate_id_kind_external_id")
-        ),
+        sa.UniqueConstraint("estate_id", "kind", "external_id", name=op.f("uq_core_record_estate_id_kind_external_id")),
         sa.UniqueConstraint("estate_id", "kind", "number", name=op.f("uq_core_record_estate_id_kind_number")),
     )
     op.create_index(
-        op.f("ix_core_record_estate_id_assignee_id"),
-        "core_record",
-        ["estate_id", "assignee_id"],
-        unique=False,
+        op.f("ix_core_record_estate_id_assignee_id"), "core_record", ["estate_id", "assignee_id"], unique=False
     )
     op.create_index(
         op.f("ix_core_record_estate_id_kind_opened_at_id"),
@@ -387,10 +366,7 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
-        op.f("ix_core_record_estate_id_opened_at_id"),
-        "core_record",
-        ["estate_id", "opened_at", "id"],
-        unique=False,
+        op.f("ix_core_record_estate_id_opened_at_id"), "core_record", ["estate_id", "opened_at", "id"], unique=False
     )
     op.create_index(
         op.f("ix_core_record_estate_id_phase_opened_at_id"),
@@ -398,18 +374,11 @@ def upgrade() -> None:
         ["estate_id", "phase", "opened_at", "id"],
         unique=False,
     )
+    op.create_index(op.f("ix_core_record_estate_id_place_id"), "core_record", ["estate_id", "place_id"], unique=False)
     op.create_index(
-        op.f("ix_core_record_estate_id_place_id"), "core_record", ["estate_id", "place_id"], unique=False
+        op.f("ix_core_record_estate_id_requester_id"), "core_record", ["estate_id", "requester_id"], unique=False
     )
-    op.create_index(
-        op.f("ix_core_record_estate_id_requester_id"),
-        "core_record",
-        ["estate_id", "requester_id"],
-        unique=False,
-    )
-    op.create_index(
-        op.f("ix_core_record_estate_id_thread_id"), "core_record", ["estate_id", "thread_id"], unique=False
-    )
+    op.create_index(op.f("ix_core_record_estate_id_thread_id"), "core_record", ["estate_id", "thread_id"], unique=False)
     op.create_table(
         "core_staff",
         sa.Column("estate_id", sa.Uuid(), nullable=False),
@@ -437,17 +406,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("estate_id", "id", name=op.f("pk_core_staff")),
         sa.UniqueConstraint(
-            "estate_id",
-            "person_id",
-            "department_id",
-            name=op.f("uq_core_staff_estate_id_person_id_department_id"),
+            "estate_id", "person_id", "department_id", name=op.f("uq_core_staff_estate_id_person_id_department_id")
         ),
     )
     op.create_index(
-        op.f("ix_core_staff_estate_id_department_id"),
-        "core_staff",
-        ["estate_id", "department_id"],
-        unique=False,
+        op.f("ix_core_staff_estate_id_department_id"), "core_staff", ["estate_id", "department_id"], unique=False
     )
     op.create_table(
         "core_referral",
@@ -480,20 +443,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("estate_id", "id", name=op.f("pk_core_referral")),
     )
     op.create_index(
-        op.f("ix_core_referral_estate_id_origin_id"),
-        "core_referral",
-        ["estate_id", "origin_id"],
-        unique=False,
+        op.f("ix_core_referral_estate_id_origin_id"), "core_referral", ["estate_id", "origin_id"], unique=False
     )
     op.create_index(
-        op.f("ix_core_referral_estate_id_target_id"),
-        "core_referral",
-        ["estate_id", "target_id"],
-        unique=False,
+        op.f("ix_core_referral_estate_id_target_id"), "core_referral", ["estate_id", "target_id"], unique=False
     )
-    op.create_index(
-        op.f("ix_core_referral_estate_id_wanted"), "core_referral", ["estate_id", "wanted"], unique=False
-    )
+    op.create_index(op.f("ix_core_referral_estate_id_wanted"), "core_referral", ["estate_id", "wanted"], unique=False)
     # ### end Alembic commands ###
     op.execute(FUNCTION)
 
@@ -528,6 +483,8 @@ def downgrade() -> None:
     op.drop_table("core_timeline_head")
     op.drop_index(op.f("ix_core_timeline_estate_id_thread_id_sequence"), table_name="core_timeline")
     op.drop_table("core_timeline")
+    op.drop_index(op.f("ix_core_sign_in_failure_subject_at"), table_name="core_sign_in_failure")
+    op.drop_table("core_sign_in_failure")
     op.drop_index("ix_core_search_entry_grams", table_name="core_search_entry", postgresql_using="gin")
     op.drop_table("core_search_entry")
     op.drop_table("core_route")

@@ -26,7 +26,8 @@ class Property(Tracked, Base):
         scoped_index("label", "id"),
     )
 
-    parent_id: Mapped[UUID | None] = ref("property")
+    # NO ACTION: deleting a whole tree in one statement is fine, deleting a parent alone is not.
+    parent_id: Mapped[UUID | None] = ref("property", ondelete="NO ACTION")
     kind: Mapped[str]
     code: Mapped[str]
     name: Mapped[str]

@@ -95,7 +95,7 @@ def parse(resource: Resource, arguments: Mapping[str, Sequence[str]]) -> Query:
     after = None
     if "after" in single:
         try:
-            after = _read_cursor(resource, sort, single["after"])
+            after = read_cursor(resource, sort, single["after"])
         except (ValueError, TypeError, IndexError, binascii.Error):
             errors.append(
                 FieldError("after", _("This is not a cursor of this list in this order; begin again without it."))
@@ -125,7 +125,12 @@ def _messages(error: ValidationError) -> list[object]:
     return list(error.messages) if isinstance(error.messages, list) else [error.messages]
 
 
-def _read_cursor(resource: Resource, sort: str, cursor: str) -> tuple[Any, UUID]:
+def read_cursor(resource: Resource, sort: str, cursor: str) -> tuple[Any, UUID]:
+    """Return where a cursor goes on: the sort value and the id of the last row.
+
+    Raises:
+        ValueError, TypeError, IndexError, binascii.Error: it is no cursor of this list in this order.
+    """
     raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
     name, value, identity = orjson.loads(raw)
     if name != sort:

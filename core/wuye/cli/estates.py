@@ -1,0 +1,167 @@
+"""wuye estate: creating, listing, suspending and deleting estates."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import func, select
+
+from wuye.cli.output import emit, installation, json_option, say, show, show_one
+from wuye.estates import lifecycle
+from wuye.estates.models import Estate, EstatePlugin
+from wuye.estates.services import create_estate, enable, system_actor
+from wuye.i18n import LOCALES, _
+from wuye.identity.models import Membership
+from wuye.installation import find_estate
+
+
+@click.group("estate")
+def estate_command() -> None:
+    """Estates of this installation."""
+
+
+@estate_command.command("create")
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--organisation", default="")
+@click.option("--zone", default="Asia/Shanghai", show_default=True, help="IANA time zone.")
+@click.option("--locale", type=click.Choice(LOCALES), default="zh_Hans", show_default=True)
+@click.option("--plugin", "plugins", multiple=True, help="Enable this plugin; may be repeated.")
+@json_option
+def create(
+    code: str, name: str, organisation: str, zone: str, locale: str, plugins: tuple[str, ...], as_json: bool
+) -> None:  # noqa: E501, FBT001, PLR0913
+    """Create an estate.
+
+    Example: wuye estate create garden --name 望江花园 --plugin customer_service --plugin maintenance
+    """
+    with installation() as place:
+        with place.database.session() as session:
+            info = create_estate(
+                session, place.clock, code=code, name=name, organisation=organisation, zone=zone, locale=locale
+            )
+            ctx = place.context(session, info, system_actor(place.plugins), frozenset())
+            enable(ctx, plugins)
+            ctx.seal()
+        say(_("The estate “{code}” was created.", code=code))
+        if as_json:
+            emit({"id": info.id, "code": code, "plugins": sorted(ctx.plugins - {"core"})})
+
+
+@estate_command.command("list")
+@json_option
+def list_(as_json: bool) -> None:  # noqa: FBT001
+    """List the estates.
+
+    Example: wuye estate list --json
+    """
+    with installation() as place, place.database.session() as session:
+        enabled = (
+            select(func.count())
+            .where(EstatePlugin.estate_id == Estate.id, EstatePlugin.enabled)
+            .correlate(Estate)
+            .scalar_subquery()
+        )
+        rows = session.execute(
+            select(Estate.code, Estate.name, Estate.organisation, Estate.state, Estate.zone, enabled.label("plugins"))
+            .order_by(Estate.code)
+        )  # fmt: skip
+        show([dict(row._mapping) for row in rows], as_json=as_json)  # noqa: SLF001 (SQLAlchemy's public name for it)
+
+
+@estate_command.command("show")
+@click.argument("code")
+@json_option
+def show_(code: str, as_json: bool) -> None:  # noqa: FBT001
+    """Show one estate: its plugins, members and rows.
+
+    Example: wuye estate show demo
+    """
+    with installation() as place, place.database.session() as session:
+        info = find_estate(session, code)
+        estate = session.get_one(Estate, info.id)
+        members = session.scalar(select(func.count()).where(Membership.estate_id == info.id))
+        enabled = session.scalars(
+            select(EstatePlugin.plugin).where(EstatePlugin.estate_id == info.id, EstatePlugin.enabled)
+        ).all()
+        session.pin(info.id)
+        rows = {name: count for name, count in lifecycle.count_rows(place, session) if count}
+        facts: dict[str, Any] = {
+            "code": estate.code,
+            "name": estate.name,
+            "organisation": estate.organisation,
+            "state": estate.state,
+            "zone": estate.zone,
+            "locale": estate.locale,
+            "created_at": estate.created_at.isoformat(),
+            "plugins": sorted(enabled) if as_json else ", ".join(sorted(enabled)),
+            "members": members,
+            "rows": rows if as_json else sum(rows.values()),
+        }
+        show_one(facts, as_json=as_json)
+
+
+@estate_command.command("suspend")
+@click.argument("code")
+def suspend(code: str) -> None:
+    """Close an estate to everybody; its data stays.
+
+    Example: wuye estate suspend garden
+    """
+    _set_state(code, "suspended")
+
+
+@estate_command.command("resume")
+@click.argument("code")
+def resume(code: str) -> None:
+    """Open a suspended estate again.
+
+    Example: wuye estate resume garden
+    """
+    _set_state(code, "active")
+
+
+def _set_state(code: str, state: str) -> None:
+    with installation() as place, place.database.session() as session:
+        session.get_one(Estate, find_estate(session, code).id).state = state
+        say(f"{code}: {state}")
+
+
+@estate_command.command("export")
+@click.argument("code")
+@click.argument("file", type=click.Path(path_type=Path))
+def export(code: str, file: Path) -> None:
+    """Write all data of an estate into a zip file, one JSON-lines file for each table.
+
+    Example: wuye estate export garden garden.zip
+    """
+    with installation() as place:
+        rows = lifecycle.export_estate(place, code, file)
+        say(_("{count} rows were written to {file}.", count=rows, file=file))
+
+
+@estate_command.command("delete")
+@click.argument("code")
+@click.option("--yes", is_flag=True, help="Really delete; without it, only shows what would go.")
+@click.option("--no-export", is_flag=True, help="Do not write an export first.")
+@json_option
+@click.pass_context
+def delete(ctx: click.Context, code: str, yes: bool, no_export: bool, as_json: bool) -> None:  # noqa: FBT001
+    """Delete an estate with all its data, after exporting it into the data folder.
+
+    Example: wuye estate delete garden --yes
+    """
+    with installation() as place:
+        with place.database.session() as session:
+            session.pin(find_estate(session, code).id)
+            counts = {name: count for name, count in lifecycle.count_rows(place, session) if count}
+        show([{"table": name, "rows": count} for name, count in counts.items()], as_json=as_json)
+        if not yes:
+            say(_("Nothing was deleted: repeat this with --yes."))
+            ctx.exit(1)
+        if not no_export:
+            file = lifecycle.export_path(place, code)
+            lifecycle.export_estate(place, code, file)
+            say(_("Exported to {file}.", file=file))
+        lifecycle.delete_estate(place, code)
+        say(_("The estate “{code}” was deleted.", code=code))

@@ -1,0 +1,120 @@
+"""wuye demo, serve, worker: what runs until it is stopped."""
+
+import threading
+from pathlib import Path
+
+import click
+
+from wuye.cli.output import emit, installation, json_option, say
+from wuye.errors import Misconfigured
+from wuye.i18n import _
+from wuye.installation import Installation
+
+host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+port_option = click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+
+
+@click.command("demo")
+@host_option
+@port_option
+@click.option("--no-serve", is_flag=True, help="Prepare the estate and exit.")
+@json_option
+def demo_command(host: str, port: int, no_serve: bool, as_json: bool) -> None:  # noqa: FBT001 (click passes options by name)
+    """Make a demo estate with a month of work, print who can sign in, and serve it.
+
+    Example: wuye demo --port 8080
+    """
+    from wuye.demo import prepare
+
+    with installation(demo=True) as place:
+        summary = prepare(place)
+        if as_json:
+            emit({"estate": summary.estate, "users": [vars(user) for user in summary.users]})
+        else:
+            say(_("The estate “{code}” is ready.", code=summary.estate))
+            for user in summary.users:
+                say(f"  {user.email:<28} {user.password:<22} {user.label}")
+            say(_("These passwords work in demo mode only."))
+        if no_serve:
+            return
+        if not as_json:
+            say(_("Ask the API for a token, then for its requests:"))
+            user = summary.users[0]
+            address = f"http://{host}:{port}/api/v1"
+            body = f'{{"email": "{user.email}", "password": "{user.password}", "estate": "{summary.estate}"}}'
+            say(f"  curl -s {address}/tokens -H 'Content-Type: application/json' -d '{body}'")
+            say(f"  curl -s {address}/estates/{summary.estate}/customer-service/requests -H 'Authorization: Bearer …'")
+        run_server(place, host, port, workers=1, with_worker=True)
+
+
+@click.command("serve")
+@host_option
+@port_option
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Server processes.")
+@click.option("--with-worker", is_flag=True, help="Run background jobs in this process group too.")
+def serve_command(host: str, port: int, workers: int, with_worker: bool) -> None:  # noqa: FBT001
+    """Serve the installation. Tables are never changed here: see wuye upgrade.
+
+    Example: wuye serve --workers 2 --with-worker
+    """
+    with installation() as place:
+        run_server(place, host, port, workers=workers, with_worker=with_worker)
+
+
+@click.command("worker")
+def worker_command() -> None:
+    """Run background jobs until stopped.
+
+    Example: wuye worker
+    """
+    from wuye.jobs.worker import run
+
+    with installation() as place:
+        check_ready(place)
+        run(place)
+
+
+def check_ready(place: Installation) -> None:
+    """Refuse to start on tables that are behind the code, or with a role that sees all estates.
+
+    Raises:
+        Misconfigured: with the command that mends it.
+    """
+    from wuye.db import migrate
+
+    with place.database.engine("app").connect() as connection:
+        behind = migrate.pending(connection, place.plugins)
+    if behind:
+        raise Misconfigured(
+            _("Tables are behind the code: {names}.", names=", ".join(behind)), hint=_("Run wuye upgrade.")
+        )
+
+
+def run_server(place: Installation, host: str, port: int, *, workers: int, with_worker: bool) -> None:
+    """Check, then serve until a signal stops it; with_worker adds a thread for background jobs."""
+    import os
+
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    check_ready(place)
+    place.close()  # the server's processes open their own connections
+    os.environ["WUYE_DATA"] = str(place.settings.data)
+    os.environ["WUYE_DEMO"] = "true" if place.settings.demo else "false"
+    if with_worker:
+        from wuye.jobs.worker import run
+
+        threading.Thread(target=run, args=(place,), name="wuye-worker", daemon=True).start()
+    say(_("Listening on http://{host}:{port}", host=host, port=port))
+    Granian(
+        "wuye.web.wsgi:app",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=8,
+        log_enabled=False,
+        working_dir=Path.cwd(),
+        workers_kill_timeout=30,
+        respawn_failed_workers=True,
+    ).serve()

@@ -1,0 +1,150 @@
+"""Counting, exporting, purging and deleting the data of one estate; as the role that works across estates."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Table, delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from wuye.db.base import Base
+from wuye.db.policy import is_scoped
+from wuye.db.session import EstateSession
+from wuye.errors import Conflict
+from wuye.estates.models import Estate
+from wuye.estates.services import enabled_plugins
+from wuye.i18n import _
+from wuye.identity.models import ApiToken, Membership
+from wuye.installation import Installation, find_estate
+from wuye.records.models import Record, SearchEntry
+from wuye.referrals.models import Referral
+
+
+def scoped_tables(place: Installation, plugin: str | None = None) -> list[Table]:
+    """Return the tables that hold rows of estates (of one plugin), referred-to ones first."""
+    assert place.plugins, "loading the plugins makes their tables known"
+    prefix = f"{plugin}_" if plugin else ""
+    return [table for table in Base.metadata.sorted_tables if is_scoped(table) and table.name.startswith(prefix)]
+
+
+def count_rows(place: Installation, session: EstateSession, plugin: str | None = None) -> Iterator[tuple[str, int]]:
+    """Yield every scoped table with the number of its rows in the session's estate."""
+    for table in scoped_tables(place, plugin):
+        statement = select(func.count()).select_from(table).where(table.c.estate_id == session.estate_id)
+        yield str(table.name), session.connection().scalar(statement) or 0
+
+
+def export_path(place: Installation, name: str) -> Path:
+    """Return where an export goes by default: into the data folder, with the time in its name."""
+    folder = place.settings.data / "exports"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}-{place.clock.now():%Y%m%dT%H%M%SZ}.zip"
+
+
+def export_estate(place: Installation, code: str, file: Path, *, plugin: str | None = None) -> int:
+    """Write the rows of an estate (of one plugin) into a zip, JSON lines for each table; return how many.
+
+    All of it is one consistent state of the database. A file that cannot be finished is removed.
+    """
+    written = 0
+    draft = file.with_name(f"{file.name}.part")
+    try:
+        with place.database.session() as session, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            info = find_estate(session, code)
+            session.pin(info.id)
+            manifest = {"estate": code, "estate_id": info.id, "plugin": plugin, "at": place.clock.now()}
+            archive.writestr("manifest.json", orjson.dumps(manifest))
+            for table in _exported(place, plugin):
+                written += _export_table(session, archive, table, info.id, plugin)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return written
+
+
+def _exported(place: Installation, plugin: str | None) -> list[Table]:
+    whole = [] if plugin else [Base.metadata.tables[name] for name in ("core_estate_plugin", "core_membership")]
+    return [*whole, *([Base.metadata.tables["core_record"]] if plugin else []), *scoped_tables(place, plugin)]
+
+
+def _export_table(session: Session, archive: zipfile.ZipFile, table: Table, estate_id: UUID, plugin: str | None) -> int:
+    statement = select(table).where(table.c.estate_id == estate_id)
+    if plugin and table.name == "core_record":
+        statement = statement.where(table.c.kind.startswith(f"{plugin}."))
+    count = 0
+    with archive.open(f"{table.name}.jsonl", "w") as target:
+        for row in session.connection().execution_options(yield_per=1000).execute(statement):
+            values = {name: value.hex() if isinstance(value, bytes) else value for name, value in row._mapping.items()}  # noqa: SLF001
+            target.write(orjson.dumps(values, default=str) + b"\n")
+            count += 1
+    return count
+
+
+def preview_purge(place: Installation, code: str, plugin: str) -> dict[str, int]:
+    """Return what a purge would delete: rows by table.
+
+    Raises:
+        Conflict: the plugin is still enabled.
+    """
+    with place.database.session() as session:
+        info = find_estate(session, code)
+        if plugin in enabled_plugins(session, info.id):
+            raise Conflict(_("{plugin} is still enabled here: disable it first.", plugin=plugin))
+        session.pin(info.id)
+        counts = {name: count for name, count in count_rows(place, session, plugin) if count}
+        mine = Record.kind.startswith(f"{plugin}.")
+        counts["core_record"] = session.scalar(select(func.count()).select_from(Record).where(mine)) or 0
+    return counts
+
+
+def purge(place: Installation, code: str, plugin: str) -> None:
+    """Delete a disabled plugin's rows in an estate. Referrals to its records and the timeline stay as they are.
+
+    Raises:
+        Conflict: the plugin is still enabled.
+    """
+    preview_purge(place, code, plugin)
+    with place.database.session(role="ops") as session:
+        estate_id = find_estate(session, code).id
+        session.pin(estate_id)
+        connection = session.connection()
+        header, referral = Record.__table__, Referral.__table__
+        mine = select(header.c.id).where(header.c.estate_id == estate_id, header.c.kind.startswith(f"{plugin}."))
+        scoped = referral.c.estate_id == estate_id
+        connection.execute(
+            referral.update().where(scoped, referral.c.target_id.in_(mine)).values(target_id=None)  # type: ignore[attr-defined]  # a Table
+        )
+        _forget_origins(session, estate_id, plugin)
+        for table in reversed(scoped_tables(place, plugin)):
+            connection.execute(delete(table).where(table.c.estate_id == estate_id))
+        index = SearchEntry.__table__
+        found = or_(index.c.kind.startswith(f"{plugin}."), index.c.kind.startswith(f"{plugin}_"))
+        connection.execute(delete(SearchEntry).where(index.c.estate_id == estate_id, found))
+        connection.execute(
+            delete(header).where(header.c.estate_id == estate_id, header.c.kind.startswith(f"{plugin}."))
+        )  # type: ignore[arg-type]  # a Table
+
+
+def _forget_origins(session: EstateSession, estate_id: UUID, plugin: str) -> None:
+    """Delete the referrals that the plugin's own records made: without their origin they mean nothing."""
+    header, referral = Record.__table__, Referral.__table__
+    mine = select(header.c.id).where(header.c.estate_id == estate_id, header.c.kind.startswith(f"{plugin}."))
+    orphans = select(referral.c.id).where(referral.c.estate_id == estate_id, referral.c.origin_id.in_(mine))
+    found = session.connection().scalars(orphans).all()
+    session.connection().execute(delete(header).where(header.c.estate_id == estate_id, header.c.id.in_(found)))  # type: ignore[arg-type]  # a Table
+
+
+def delete_estate(place: Installation, code: str) -> None:
+    """Delete an estate with everything in it."""
+    with place.database.session(role="ops") as session:
+        estate_id = find_estate(session, code).id
+        session.pin(estate_id)
+        connection = session.connection()
+        for model in (ApiToken, Membership):
+            connection.execute(delete(model).where(model.estate_id == estate_id))
+        for table in reversed(scoped_tables(place)):
+            connection.execute(delete(table).where(table.c.estate_id == estate_id))
+        connection.execute(delete(Estate).where(Estate.id == estate_id))
