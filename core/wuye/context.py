@@ -1,6 +1,6 @@
 """The context of one step: which estate, who acts, what they may do, when, and the session it is written by."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,7 @@ class Context:
     loaded: "Plugins"
     now: datetime
     _entries: list[Entry] = field(default_factory=list)
+    _unindexed: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.session.pin(self.estate.id)
@@ -106,8 +107,15 @@ class Context:
         """Forget what was put on timelines since the last seal: the rows that it was about are rolled back."""
         self._entries.clear()
 
+    def once_written(self, index: Callable[[], None]) -> None:
+        """Have something put into the search index when its row is written: only then it has its number."""
+        self._unindexed.append(index)
+
     def seal(self) -> None:
-        """Write what the step has gathered: rows, then numbers, then the timeline; called once, at the end."""
+        """Write what the step has gathered: rows with their numbers, the search index, then the timeline."""
         self.session.flush()
+        unindexed, self._unindexed = self._unindexed, []
+        for index in unindexed:
+            index()
         entries, self._entries = self._entries, []
         append(self.session, entries)

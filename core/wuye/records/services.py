@@ -70,7 +70,7 @@ def open_record(
     ctx.call("before_change", record=record, event="created", data=values)
     ctx.session.add(record)
     ctx.log(record, "created", {"state": record.state, **(logged or {})})
-    search.index(ctx.session, record.kind, record.id, resource.search_text(record))
+    ctx.once_written(lambda: search.index(ctx.session, record.kind, record.id, resource.search_text(record)))
     ctx.call("record_changed", record=record, event="created")
     return record
 

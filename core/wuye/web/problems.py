@@ -9,13 +9,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from wuye.errors import Problem, Unauthenticated, Unavailable
+from wuye.errors import NotFound, Problem, Unauthenticated, Unavailable
 from wuye.i18n import _
 
 log = structlog.get_logger("wuye.web")
 
 _HTTP = {
-    404: ("not-found", _("Nothing is known under this address.")),
     405: ("method-not-allowed", _("This address does not take this method.")),
     413: ("too-large", _("The request is larger than {limit} MB.", limit=8)),
     415: ("unsupported-media-type", _("Send JSON (Content-Type: application/json).")),
@@ -51,6 +50,8 @@ def register(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def show_http_error(error: HTTPException) -> Response:
         status = error.code or 500
+        if status == 404:  # noqa: PLR2004 (the status is its own name)
+            return show_problem(NotFound())
         code, detail = _HTTP.get(status, (str(status), error.name))
         body = {"type": f"urn:wuye:problem:{code}", "title": error.name, "status": status, "detail": str(detail)}
         headers = {key: value for key, value in error.get_headers() if key == "Allow"}

@@ -1,0 +1,7 @@
+"""For the tests of core and of every plugin: fixtures (a pytest plugin) and the generic tests (`conformance`)."""
+
+from wuye.testing.client import Client, Refused
+from wuye.testing.conformance import conformance
+from wuye.testing.estate import TestEstate
+
+__all__ = ["Client", "Refused", "TestEstate", "conformance"]
