@@ -5,6 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from wuye.context import Actor, Context, EstateInfo
 from wuye.db.base import Base, EstateScoped, Tracked, link, ref, scoped_index, scoped_unique
 from wuye.db.columns import check, money
+from wuye.demo.stage import Stage
 from wuye.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
 from wuye.i18n import _
 from wuye.jobs.declaration import Job
@@ -52,6 +53,7 @@ __all__ = [
     "ReferralTarget",
     "Resource",
     "ScopedSchema",
+    "Stage",
     "State",
     "Tracked",
     "Transition",

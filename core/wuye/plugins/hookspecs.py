@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import click
 
     from wuye.context import Context
+    from wuye.demo.stage import Stage
     from wuye.jobs.declaration import Job
     from wuye.people.models import Person
     from wuye.records.models import Record
@@ -156,11 +157,11 @@ class Events:
         """
 
     @mode("must")
-    def load_demo(self, ctx: "Context") -> None:
-        """Fill the demo estate with plausible data.
+    def load_demo(self, ctx: "Context", stage: "Stage") -> None:
+        """Live through one day of the demo estate's month: `stage` has the day, places, people, and whom to act as.
 
-        When: while `wuye demo` prepares an estate. How often: once a demo estate. Transaction: inside the one of the
-        preparation. Return: nothing. Exception: the preparation fails and leaves no estate.
+        When: while `wuye demo` prepares an estate. How often: once for each day, oldest first. Transaction: inside the
+        one of the preparation. Return: nothing. Exception: the preparation fails and leaves no estate.
         """
 
     @mode("must")

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Plugin, Record, Referral, Resource, hookimpl, take
+from wuye.api import Context, Plugin, Record, Referral, Resource, Stage, hookimpl, take
+from wuye_customer_service.demo import live_day
 from wuye_customer_service.flows import request_flow
 from wuye_customer_service.models import Request
 from wuye_customer_service.schemas import RequestSchema
@@ -35,6 +36,11 @@ class CustomerService(Plugin):
         """The work is done: the requester is asked to accept it."""
         if isinstance(origin, Request) and origin.state in request_flow.transitions["answered"].sources:
             take(ctx, origin, "answered", {"resolution": referral.outcome})
+
+    @hookimpl
+    def load_demo(self, stage: Stage) -> None:
+        """Residents report, the service desk answers or hands over."""
+        live_day(stage)
 
 
 plugin = CustomerService()

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Plugin, Record, ReferralTarget, Resource, hookimpl, take
+from wuye.api import Context, Plugin, Record, ReferralTarget, Resource, Stage, hookimpl, take
+from wuye_maintenance.demo import live_day
 from wuye_maintenance.flows import work_order_flow
 from wuye_maintenance.models import Asset, WorkOrder
 from wuye_maintenance.schemas import AssetSchema, WorkOrderSchema
@@ -50,6 +51,11 @@ class Maintenance(Plugin):
         """Who asked took it back: the order is cancelled."""
         if isinstance(target, WorkOrder) and target.state not in ("done", "verified", "cancelled", "converted"):
             take(ctx, target, "withdrawn_by_origin")
+
+    @hookimpl
+    def load_demo(self, stage: Stage) -> None:
+        """The workshop takes over what is handed to it, and does it."""
+        live_day(stage)
 
 
 plugin = Maintenance()
