@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, or_, select
 from wuye.context import Context
 from wuye.errors import FieldError, Invalid
 from wuye.i18n import _
+from wuye.jobs.core_jobs import purge_idempotency_keys
+from wuye.jobs.declaration import Job
 from wuye.people.models import Department, Occupancy, Person, Staff
 from wuye.people.schemas import DepartmentSchema, OccupancySchema, PersonSchema, StaffSchema
 from wuye.plugins.hookspecs import hookimpl
@@ -119,6 +121,11 @@ class Core(Plugin):
             filters=("kind", "state", "phase", "department", "priority", "place", "assignee", "requester"),
             sort=("-opened_at", "due_at"),
         )  # fmt: skip
+
+    @hookimpl
+    def register_jobs(self) -> Iterable[Job]:
+        """Tidy up."""
+        yield Job("purge_idempotency_keys", purge_idempotency_keys, cron="17 * * * *")
 
 
 core = Core()

@@ -1,6 +1,8 @@
 """wuye demo, serve, worker: what runs until it is stopped."""
 
-import threading
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -91,9 +93,7 @@ def check_ready(place: Installation) -> None:
 
 
 def run_server(place: Installation, host: str, port: int, *, workers: int, with_worker: bool) -> None:
-    """Check, then serve until a signal stops it; with_worker adds a thread for background jobs."""
-    import os
-
+    """Check, then serve until a signal stops it; with_worker adds a process for background jobs."""
     from granian import Granian
     from granian.constants import Interfaces
 
@@ -101,12 +101,9 @@ def run_server(place: Installation, host: str, port: int, *, workers: int, with_
     place.close()  # the server's processes open their own connections
     os.environ["WUYE_DATA"] = str(place.settings.data)
     os.environ["WUYE_DEMO"] = "true" if place.settings.demo else "false"
-    if with_worker:
-        from wuye.jobs.worker import run
-
-        threading.Thread(target=run, args=(place,), name="wuye-worker", daemon=True).start()
+    worker = subprocess.Popen([sys.executable, "-m", "wuye", "worker"]) if with_worker else None
     say(_("Listening on http://{host}:{port}", host=host, port=port))
-    Granian(
+    server = Granian(
         "wuye.web.wsgi:app",
         address=host,
         port=port,
@@ -117,4 +114,10 @@ def run_server(place: Installation, host: str, port: int, *, workers: int, with_
         working_dir=Path.cwd(),
         workers_kill_timeout=30,
         respawn_failed_workers=True,
-    ).serve()
+    )
+    try:
+        server.serve()
+    finally:
+        if worker is not None:
+            worker.terminate()
+            worker.wait(30)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from wuye.db.base import Base
 from wuye.db.columns import Money
 from wuye.db.database import Database
+from wuye.jobs import schema
 from wuye.plugins.loader import Plugin, Plugins
 
 #: Any number will do, as long as nobody else locks it: two upgrades at once would trip over each other.
@@ -69,6 +70,7 @@ def upgrade(database: Database, plugins: Plugins) -> list[Applied]:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()
         try:
+            schema.upgrade(connection)
             for name, plugin in plugins.loaded.items():
                 applied.append(_upgrade_one(connection, name, plugin))
         finally:

@@ -37,6 +37,8 @@ request_flow = Flow(
                effect=services.confirmed),
     Transition("confirm_for", _("Accepted by telephone"), "resolved", "accepted_by_requester", REPRESENT,
                reason=True, effect=services.confirmed_for),
+    Transition("silent_accept", _("Accepted in silence"), "resolved", "accepted_by_requester", SYSTEM,
+               effect=services.accepted_in_silence),
     Transition("refuse", _("Refuse the result"), "resolved", "in_progress", RESPOND, by="requester", reason=True,
                effect=services.sent_back),
     Transition("refuse_for", _("Refused by telephone"), "resolved", "in_progress", REPRESENT, reason=True,

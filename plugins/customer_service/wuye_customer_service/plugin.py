@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Plugin, Record, Referral, Resource, Stage, hookimpl, take
+from wuye.api import Context, Job, Plugin, Record, Referral, Resource, Stage, hookimpl, take
 from wuye_customer_service.demo import live_day
 from wuye_customer_service.flows import request_flow
+from wuye_customer_service.jobs import silent_acceptance
 from wuye_customer_service.models import Request
 from wuye_customer_service.schemas import RequestSchema
 from wuye_customer_service.services import create_request
@@ -24,6 +25,11 @@ class CustomerService(Plugin):
             sort=("-opened_at", "due_at"),
             search=("number", "title", "text", "external_id", "contact_phone"),
         )  # fmt: skip
+
+    @hookimpl
+    def register_jobs(self) -> Iterable[Job]:
+        """Take silence for acceptance, in the end."""
+        yield Job("silent_acceptance", silent_acceptance, cron="23 * * * *")
 
     @hookimpl
     def referral_accepted(self, ctx: Context, referral: Referral, origin: Record) -> None:

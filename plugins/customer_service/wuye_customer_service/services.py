@@ -82,6 +82,12 @@ def confirmed_for(ctx: Context, request: Request, _data: Data) -> None:
     referrals.close(ctx, request)
 
 
+def accepted_in_silence(ctx: Context, request: Request, _data: Data) -> None:
+    """Take the requester's silence for acceptance; it does not count as one they expressed."""
+    request.accepted_how = "silent"
+    referrals.close(ctx, request)
+
+
 def sent_back(ctx: Context, request: Request, data: Data) -> None:
     """Send the same work back to who did it."""
     request.reopens += 1

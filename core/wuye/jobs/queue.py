@@ -1,0 +1,34 @@
+"""Putting jobs into the queue, in the transaction of whoever asks: it is rolled back with it, or committed once."""
+
+from typing import Any
+
+from procrastinate import App, SyncPsycopgConnector
+from sqlalchemy.orm import Session
+
+from wuye.context import Context
+
+#: The one task that procrastinate knows: run a declared job in an estate.
+RUN = "wuye.run"
+
+
+def enqueue(ctx: Context, job: str, **arguments: Any) -> None:
+    """Have a job (`customer_service.silent_acceptance`) run for this estate once this transaction is committed.
+
+    `arguments` are JSON values.
+
+    Raises:
+        KeyError: no loaded plugin has such a job.
+    """
+    ctx.loaded.registry.jobs[job]  # noqa: B018 (a wrong name shall fail here, not in the worker)
+    put(ctx.session, ctx.estate.code, job, arguments)
+
+
+def put(session: Session, estate: str, job: str, arguments: dict[str, Any]) -> None:
+    """Queue a job for an estate on a session's own connection."""
+    connection = session.connection().connection.driver_connection
+    task = _app.configure_task(RUN, allow_unknown=True, connection=connection)
+    task.defer(estate=estate, job=job, arguments=arguments)
+
+
+#: Never opened: it only knows how to write a job on somebody else's connection.
+_app = App(connector=SyncPsycopgConnector())
