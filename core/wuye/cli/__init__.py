@@ -67,9 +67,8 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit with its code."""
     with use_locale(_language()):
         try:
-            wuye.main(arguments, prog_name="wuye", standalone_mode=False)
-        except click.exceptions.Exit as error:
-            sys.exit(error.exit_code)
+            # A command that ends with ctx.exit(code) returns the code.
+            sys.exit(wuye.main(arguments, prog_name="wuye", standalone_mode=False) or 0)
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
@@ -82,7 +81,6 @@ def main(arguments: list[str] | None = None) -> Any:
             if os.environ.get("WUYE_DEBUG"):
                 raise
             sys.exit(_explain(error))
-        sys.exit(0)
 
 
 def _language() -> str:

@@ -12,6 +12,7 @@ from wuye.cli.failures import BAD_DATA
 from wuye.cli.output import emit, installation, json_option, say, show
 from wuye.errors import NotFound
 from wuye.i18n import _
+from wuye.imports.report import Report
 from wuye.installation import Installation
 from wuye.records.models import Record
 from wuye.resources.declaration import Resource
@@ -57,13 +58,42 @@ def import_command(  # noqa: PLR0913
             place, estate, kind, file, mapping=mapping, formats=given, dry_run=dry_run, sheet=sheet, progress=moved
         )
     if save_mapping:
-        save_mapping.write_text(report.mapping.to_toml(), "utf-8")
+        save_mapping.write_text(report.mapping, "utf-8")
     if as_json:
         emit(report.as_dict())
     else:
-        click.echo(report.as_text())
+        _show(report, guessed=mapping is None)
     if report.rejected:
         ctx.exit(BAD_DATA)
+
+
+def _show(report: Report, *, guessed: bool) -> None:
+    """Show an import's report to a person: what was guessed, what was refused, what came of it."""
+    if guessed:
+        say(_("The columns were guessed; with --save-mapping this can be kept and changed:"))
+        say(report.mapping)
+    for rejection in report.rejected:
+        line = rejection.as_dict()
+        click.echo(_("Row {row}, {column}: {reason}", **{name: line[name] for name in ("row", "column", "reason")}))
+    for remark in report.warnings:
+        click.echo(_("Row {row}, {column}: {reason}", **remark.as_dict()))
+    for note in report.notes:
+        say(note)
+    show([{"department": d, "state": s, "count": n} for (d, s), n in sorted(report.summary.items())], as_json=False)
+    click.echo(
+        _(
+            "{rows} rows: {created} created, {updated} updated, {unchanged} unchanged, {rejected} rejected.",
+            rows=report.rows,
+            created=report.created,
+            updated=report.updated,
+            unchanged=report.unchanged,
+            rejected=len(report.rejected),
+        )
+    )
+    for table, count in sorted(report.made.items()):
+        click.echo(_("{count} × {table} were made on the way.", count=count, table=table))
+    if report.dry_run:
+        say(_("This was a dry run: nothing was written."))
 
 
 @click.command("export")

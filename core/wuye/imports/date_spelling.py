@@ -82,9 +82,7 @@ def compile_spelling(spelling: str) -> Spelling:
 
 def _check(spelling: str, parts: list[str]) -> None:
     if "%" in spelling:
-        raise ValueError(
-            _("{spelling!r} has %: write YYYY-MM-DD HH:mm:ss in place of %Y-%m-%d.", spelling=spelling)
-        )
+        raise ValueError(_("{spelling!r} has %: write YYYY-MM-DD HH:mm:ss in place of %Y-%m-%d.", spelling=spelling))
     names = ["fraction" if part.startswith("S") else part for part in parts]
     for part in parts:
         if not (part in _NUMERIC or part in ("MMM", "A", "Z", "[", "]", *_LITERALS) or part.startswith("S")):
@@ -108,9 +106,7 @@ def _check(spelling: str, parts: list[str]) -> None:
             )
     for name, other in _EXCLUDES:
         if name in names and other in names:
-            raise ValueError(
-                _("{spelling!r} has both {part} and {other}.", spelling=spelling, part=name, other=other)
-            )
+            raise ValueError(_("{spelling!r} has both {part} and {other}.", spelling=spelling, part=name, other=other))
     if not _balanced(parts):
         raise ValueError(_("The brackets in {spelling!r} do not match.", spelling=spelling))
 
@@ -143,9 +139,7 @@ def _piece(parts: list[str], index: int) -> str:
     }
     if part in fixed:
         return fixed[part]
-    if part == " " and (
-        before in ("A", *_IDEOGRAPHS) or after in ("A", *_IDEOGRAPHS) or _opens_after(parts, index)
-    ):
+    if part == " " and (before in ("A", *_IDEOGRAPHS) or after in ("A", *_IDEOGRAPHS) or _opens_after(parts, index)):
         return " ?"
     return re.escape(part)
 

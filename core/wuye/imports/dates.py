@@ -114,9 +114,7 @@ class DateFormat:
             shown = str(value)[:80]
             if not shown.strip():
                 raise ValueError(_("There is no date."))
-            raise ValueError(
-                _("{value!r} is not a date written as {spelling}.", value=shown, spelling=self.spelling)
-            )
+            raise ValueError(_("{value!r} is not a date written as {spelling}.", value=shown, spelling=self.spelling))
         moment = reading.moment
         if not EARLIEST <= moment.replace(tzinfo=None) < latest:
             raise ValueError(
@@ -151,9 +149,7 @@ class Ambiguous:
 
     def __str__(self) -> str:
         lines = [str(self.reason)]
-        lines += [
-            f"  {each.format}: {each.example} = {each.reading.isoformat(' ')}" for each in self.candidates
-        ]
+        lines += [f"  {each.format}: {each.example} = {each.reading.isoformat(' ')}" for each in self.candidates]
         return "\n".join(lines)
 
 
@@ -223,9 +219,7 @@ def _worth_trying(spellings: Sequence[str], written: Iterable[object]) -> list[s
     """Leave out the formats that cannot read any value: values are many, but their shapes (9999-99-99) are few."""
     texts = (tidy(_as_text(value)) for value in written)
     shapes = {re.sub(r"\d", "9", text) for text in texts if any(character.isdigit() for character in text)}
-    return [
-        spelling for spelling in spellings if any(_pattern(spelling).fullmatch(shape) for shape in shapes)
-    ]
+    return [spelling for spelling in spellings if any(_pattern(spelling).fullmatch(shape) for shape in shapes)]
 
 
 def _pattern(spelling: str) -> re.Pattern[str]:

@@ -76,9 +76,7 @@ def read_table(path: Path, *, sheet: str | None = None, encoding: str | None = N
     kind = identify(path)
     if kind == "csv":
         text = open_csv(path, encoding)
-        source = _(
-            "CSV, {encoding}, delimiter {delimiter}", encoding=text.encoding, delimiter=repr(text.delimiter)
-        )
+        source = _("CSV, {encoding}, delimiter {delimiter}", encoding=text.encoding, delimiter=repr(text.delimiter))
         return _table(path, text.records(), kind, source, ())
     opened = open_sheet(path, sheet)
     return _table(path, opened.records(), kind, _("sheet {sheet}", sheet=opened.name), opened.others)
@@ -97,9 +95,7 @@ def _table(
     if len(body) > MAX_ROWS:
         raise too_many_rows(path)
     if not body:
-        raise UnreadableFile(
-            _("{file} has a header in row {row} and nothing below it.", file=path.name, row=number)
-        )
+        raise UnreadableFile(_("{file} has a header in row {row} and nothing below it.", file=path.name, row=number))
     columns = [" ".join(str(name).split()) for name in names]
     _check_header(path, number, names, columns, body)
     kept = [index for index, name in enumerate(columns) if name]

@@ -10,12 +10,8 @@ from typing import Protocol
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|【[^【】]*】")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[a-z0-9]+|[^\W_]")
-_TRADITIONAL = (
-    "樓棟單號業機電話積類別備註時間狀態標題內報區層戶證編碼門員職務聯繫係來處結關閉開創優級車園產權稱費個項"
-)
-_SIMPLIFIED = (
-    "楼栋单号业机电话积类别备注时间状态标题内报区层户证编码门员职务联系系来处结关闭开创优级车园产权称费个项"
-)
+_TRADITIONAL = "樓棟單號業機電話積類別備註時間狀態標題內報區層戶證編碼門員職務聯繫係來處結關閉開創優級車園產權稱費個項"
+_SIMPLIFIED = "楼栋单号业机电话积类别备注时间状态标题内报区层户证编码门员职务联系系来处结关闭开创优级车园产权称费个项"
 _TO_SIMPLIFIED = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
 
 EXACT, ENDS_WITH, CONTAINS = 3, 2, 1

@@ -160,9 +160,7 @@ class Mapping:
         lines = [f"# {line}" for note in self.notes for line in str(note).splitlines()]
         lines += _toml_table("columns", {name: _toml_source(source) for name, source in self.columns.items()})
         for name, table in self.values.items():
-            lines += _toml_table(
-                f"values.{_toml_key(name)}", {key: _toml(value) for key, value in table.items()}
-            )
+            lines += _toml_table(f"values.{_toml_key(name)}", {key: _toml(value) for key, value in table.items()})
         lines += _toml_table("formats", {name: _toml(each.spelling) for name, each in self.formats.items()})
         lines += _toml_table("defaults", {name: _toml(value) for name, value in self.defaults.items()})
         lines += _toml_table("create", {name: _toml(value) for name, value in self.create.items()})
@@ -242,9 +240,7 @@ class _Checker:
     def _complain(self, where: str, reason: LazyText) -> None:
         self.issues.append(Issue(where, reason))
 
-    def _table(
-        self, document: dict[str, Any], name: str, read: abc.Callable[[str, str, Any], Any]
-    ) -> dict[str, Any]:
+    def _table(self, document: dict[str, Any], name: str, read: abc.Callable[[str, str, Any], Any]) -> dict[str, Any]:
         table = document.get(name, {})
         if not isinstance(table, dict):
             self._complain(name, _("This must be a table: [{name}].", name=name))
@@ -289,9 +285,7 @@ class _Checker:
             if not isinstance(wanted, str):
                 self._complain(f"{where}.{key}", _("The value must be text in quotation marks."))
             elif seen.setdefault(normal_value(key), wanted) != wanted:
-                self._complain(
-                    f"{where}.{key}", _("The same value is given twice, differing only in its spelling.")
-                )
+                self._complain(f"{where}.{key}", _("The same value is given twice, differing only in its spelling."))
         return {key: wanted for key, wanted in value.items() if isinstance(wanted, str)} or None
 
     def _format(self, where: str, name: str, value: Any) -> DateFormat | None:
@@ -331,9 +325,7 @@ _NOT_A_SPELLING = _('A date format is text in quotation marks, such as "YYYY-MM-
 def _unknown(reason: LazyText, name: str, known: Iterable[str]) -> LazyText:
     """Add to `reason` which of the `known` names may have been meant, or all of them when they are few."""
     choices = list(known)
-    close = difflib.get_close_matches(
-        name.casefold(), [choice.casefold() for choice in choices], n=3, cutoff=0.6
-    )
+    close = difflib.get_close_matches(name.casefold(), [choice.casefold() for choice in choices], n=3, cutoff=0.6)
     meant = [choice for choice in choices if choice.casefold() in close]
     if meant:
         return _("{reason} Did you mean {names}?", reason=reason, names=", ".join(meant))

@@ -6,7 +6,18 @@ Names = Mapping[str, Sequence[str]]
 
 #: What every kind of work has; a resource's own `synonyms` win.
 RECORD_SYNONYMS: Names = {
-    "external_id": ("编号", "单号", "工单号", "工单编号", "流水号", "外部编号", "id", "unique key", "ticket no", "reference"),
+    "external_id": (
+        "编号",
+        "单号",
+        "工单号",
+        "工单编号",
+        "流水号",
+        "外部编号",
+        "id",
+        "unique key",
+        "ticket no",
+        "reference",
+    ),
     "title": ("标题", "主题", "事项", "subject", "summary", "descriptor"),
     "text": ("内容", "描述", "详情", "备注", "说明", "description", "details", "remarks"),
     "priority": ("优先级", "紧急程度", "urgency"),

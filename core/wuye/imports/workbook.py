@@ -61,8 +61,7 @@ def _choose(path: Path, book: CalamineWorkbook, wanted: str | None) -> Sheet:
     names = [
         entry.name
         for entry in book.sheets_metadata
-        if entry.typ == SheetTypeEnum.WorkSheet
-        and (entry.visible == SheetVisibleEnum.Visible or entry.name == wanted)
+        if entry.typ == SheetTypeEnum.WorkSheet and (entry.visible == SheetVisibleEnum.Visible or entry.name == wanted)
     ]
     if wanted is not None and wanted not in names:
         raise UnreadableFile(

@@ -43,11 +43,13 @@ def open_record(
     *,
     state: str | None = None,
     thread: Record | None = None,
+    event: str = "created",
     logged: Mapping[str, Any] | None = None,
 ) -> R:
     """Open a record of a kind with validated values (model attributes); in a later `state` than the first if given.
 
-    `thread` is the record that this one continues: both then share one history.
+    `thread` is the record that this one continues: both then share one history. `event` is what the first entry of
+    the timeline is called: `created`, or `imported` for what came from another system.
     """
     resource = ctx.loaded.registry.resource_of_kind(model.record_kind())
     assert resource is not None and resource.flow is not None, f"{model.__name__} has no resource with a flow"
@@ -69,7 +71,7 @@ def open_record(
     enter(resource.flow, record, state or resource.flow.initial.name, ctx)
     ctx.call("before_change", record=record, event="created", data=values)
     ctx.session.add(record)
-    ctx.log(record, "created", {"state": record.state, **(logged or {})})
+    ctx.log(record, event, {"state": record.state, **(logged or {})})
     ctx.once_written(lambda: search.index(ctx.session, record.kind, record.id, resource.search_text(record)))
     ctx.call("record_changed", record=record, event="created")
     return record

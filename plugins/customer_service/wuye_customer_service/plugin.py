@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Job, Plugin, Record, Referral, Resource, Stage, hookimpl, take
+from wuye.api import Context, Importing, Job, Plugin, Record, Referral, Resource, Stage, hookimpl, take
 from wuye_customer_service.demo import live_day
 from wuye_customer_service.flows import request_flow
+from wuye_customer_service.importing import SYNONYMS, WORDS, hand_on
 from wuye_customer_service.jobs import silent_acceptance
 from wuye_customer_service.models import Request
 from wuye_customer_service.schemas import RequestSchema
@@ -24,6 +25,7 @@ class CustomerService(Plugin):
             filters=("state", "phase", "request_kind", "category", "priority", "channel", "place", "requester", "external_id"),
             sort=("-opened_at", "due_at"),
             search=("number", "title", "text", "external_id", "contact_phone"),
+            synonyms=SYNONYMS, importing=Importing(words=WORDS, defaults={"channel": "import"}, after=hand_on),
         )  # fmt: skip
 
     @hookimpl
