@@ -75,7 +75,7 @@ def _write_xlsx(file: Path, names: tuple[str, ...], lines: Iterator[list[str]]) 
     with xlsxwriter.Workbook(str(file), {"constant_memory": True, "strings_to_formulas": False}) as book:
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, names)
-        for count, line in enumerate(lines, 1):  # noqa: B007 (the count is the result)
+        for count, line in enumerate(lines, 1):
             for column, value in enumerate(line):
                 cast(Any, sheet).write_string(count, column, value)
     return count

@@ -219,6 +219,9 @@ def test_a_password_gives_a_token_and_guessing_is_limited(estate):
     assert [item["code"] for item in estates] == [estate.code]
     assert client.post("/api/v1/tokens", json={**body, "estate": "nowhere"}).status_code == 404
     wrong = {**body, "password": "wrong"}
-    codes = [client.post("/api/v1/tokens", json=wrong, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code for _ in range(11)]
+    codes = [
+        client.post("/api/v1/tokens", json=wrong, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code
+        for _ in range(11)
+    ]
     assert codes == [401] * 10 + [429]
     assert client.post("/api/v1/tokens", json=body).status_code == 429, "even with the right one, for a while"

@@ -7,22 +7,21 @@ import pytest
 from sqlalchemy import UniqueConstraint, create_engine, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
-from wuye_maintenance.models import Asset
 
 from wuye.db.base import Base
 from wuye.db.database import refuse_powerful_roles
 from wuye.db.policy import GLOBAL_TABLES, is_scoped, sign_estate
-from wuye.db.session import NoEstate
+from wuye.db.session import EstateSession, NoEstate
 from wuye.errors import Misconfigured
 from wuye.people.models import Person
 from wuye.testing.rows import add_row, sample
+from wuye_maintenance.models import Asset
 
 
 def tables():
+    import wuye.installation  # noqa: F401
     import wuye_customer_service.models  # noqa: F401 (their tables belong to the metadata)
     import wuye_maintenance.models  # noqa: F401
-
-    import wuye.installation  # noqa: F401
 
     return [pytest.param(table, id=table.name) for table in Base.metadata.sorted_tables]
 
@@ -135,9 +134,7 @@ def test_only_a_signed_estate_opens_the_wall(installation, two, setting):
         for param in SCOPED:
             assert connection.scalar(select(param.values[0].c.id).limit(1)) is None
     with installation.database.engine("app").connect() as connection:
-        connection.execute(
-            text("SELECT set_config('wuye.estate', :value, true)"), {"value": sign_estate(other, key)}
-        )
+        connection.execute(text("SELECT set_config('wuye.estate', :value, true)"), {"value": sign_estate(other, key)})
         assert connection.scalar(text("SELECT count(*) FROM core_person")) > 0
         with pytest.raises(ProgrammingError, match="permission denied"):
             connection.execute(text("SELECT * FROM core_key"))
@@ -167,13 +164,16 @@ def test_one_session_serves_one_estate(installation, two):
 
 
 def test_the_estate_ends_with_the_transaction(installation, two):
-    engine = installation.database.engine("app")
-    with installation.database.session(two[0][0]) as session:
+    database = installation.database
+    engine = create_engine(database.url("app"), pool_size=1, max_overflow=0)
+    with EstateSession(engine, signing_key=database.signing_key, estate_id=two[0][0]) as session:
         assert session.scalar(text("SELECT count(*) FROM core_person")) > 0
         pid = session.scalar(text("SELECT pg_backend_pid()"))
+        session.commit()
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT pg_backend_pid()")) == pid, "the same connection, from the pool"
         assert connection.scalar(text("SELECT count(*) FROM core_person")) == 0
+    engine.dispose()
 
 
 def test_a_savepoint_keeps_the_estate_and_a_prepared_statement_follows_it(installation, two):

@@ -230,9 +230,7 @@ def test_data_of_another_major_version_name_the_version_needed(serve: Serve, ope
         server.ensure()
 
 
-def test_a_wrong_folder_for_binaries_is_not_passed_over(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_wrong_folder_for_binaries_is_not_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WUYE_POSTGRES_BIN", str(tmp_path))
     with pytest.raises(LocalPostgresError, match="WUYE_POSTGRES_BIN"):
         find_binaries()

@@ -77,7 +77,7 @@ def test_a_cursor_of_another_order_or_none_at_all_is_refused(estate):
 @pytest.mark.parametrize(
     "tampering",
     [
-        "UPDATE core_timeline SET data = '{\"text\": \"forged\"}' WHERE sequence = 2",
+        'UPDATE core_timeline SET data = \'{"text": "forged"}\' WHERE sequence = 2',
         "UPDATE core_timeline SET body = replace(body, 'corrective', 'other'), event = 'x' WHERE sequence = 2",
         "DELETE FROM core_timeline WHERE sequence = 2",
         "DELETE FROM core_timeline WHERE sequence = 3",

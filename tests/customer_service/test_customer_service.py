@@ -1,9 +1,9 @@
 """Customer service by itself."""
 
 import pytest
-from wuye_customer_service.plugin import plugin
 
 from wuye.testing import Refused, conformance
+from wuye_customer_service.plugin import plugin
 
 TestConformance = conformance(plugin)
 

@@ -1,9 +1,9 @@
 """Maintenance by itself."""
 
 import pytest
-from wuye_maintenance.plugin import plugin
 
 from wuye.testing import Refused, conformance
+from wuye_maintenance.plugin import plugin
 
 TestConformance = conformance(plugin)
 

@@ -29,7 +29,7 @@ from wuye.resources.declaration import Resource
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @json_option
 @click.pass_context
-def import_command(  # noqa: PLR0913
+def import_command(
     ctx: click.Context,
     kind: str,
     file: Path,
@@ -38,8 +38,8 @@ def import_command(  # noqa: PLR0913
     save_mapping: Path | None,
     formats: tuple[str, ...],
     sheet: str | None,
-    dry_run: bool,  # noqa: FBT001 (click passes options by name)
-    as_json: bool,  # noqa: FBT001
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Import a CSV or XLSX file: every row becomes something, or a line of the report.
 
@@ -120,7 +120,7 @@ def report_command() -> None:
 @report_command.command("work")
 @click.option("--estate", required=True, metavar="CODE")
 @json_option
-def work(estate: str, as_json: bool) -> None:  # noqa: FBT001
+def work(estate: str, as_json: bool) -> None:
     """Count an estate's work by department, kind and state.
 
     Example: wuye report work --estate demo
@@ -130,7 +130,7 @@ def work(estate: str, as_json: bool) -> None:  # noqa: FBT001
         counted = ctx.session.execute(
             select(*grouped, func.count().label("count")).group_by(*grouped).order_by(*grouped)
         )
-        rows: list[dict[str, Any]] = [dict(row._mapping) for row in counted]  # noqa: SLF001 (SQLAlchemy's public name for it)
+        rows: list[dict[str, Any]] = [dict(row._mapping) for row in counted]
     show(rows, as_json=as_json)
 
 

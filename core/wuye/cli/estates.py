@@ -30,7 +30,7 @@ def estate_command() -> None:
 @json_option
 def create(
     code: str, name: str, organisation: str, zone: str, locale: str, plugins: tuple[str, ...], as_json: bool
-) -> None:  # noqa: E501, FBT001, PLR0913
+) -> None:
     """Create an estate.
 
     Example: wuye estate create garden --name 望江花园 --plugin customer_service --plugin maintenance
@@ -50,7 +50,7 @@ def create(
 
 @estate_command.command("list")
 @json_option
-def list_(as_json: bool) -> None:  # noqa: FBT001
+def list_(as_json: bool) -> None:
     """List the estates.
 
     Example: wuye estate list --json
@@ -66,13 +66,13 @@ def list_(as_json: bool) -> None:  # noqa: FBT001
             select(Estate.code, Estate.name, Estate.organisation, Estate.state, Estate.zone, enabled.label("plugins"))
             .order_by(Estate.code)
         )  # fmt: skip
-        show([dict(row._mapping) for row in rows], as_json=as_json)  # noqa: SLF001 (SQLAlchemy's public name for it)
+        show([dict(row._mapping) for row in rows], as_json=as_json)
 
 
 @estate_command.command("show")
 @click.argument("code")
 @json_option
-def show_(code: str, as_json: bool) -> None:  # noqa: FBT001
+def show_(code: str, as_json: bool) -> None:
     """Show one estate: its plugins, members and rows.
 
     Example: wuye estate show demo
@@ -146,7 +146,7 @@ def export(code: str, file: Path) -> None:
 @click.option("--no-export", is_flag=True, help="Do not write an export first.")
 @json_option
 @click.pass_context
-def delete(ctx: click.Context, code: str, yes: bool, no_export: bool, as_json: bool) -> None:  # noqa: FBT001
+def delete(ctx: click.Context, code: str, yes: bool, no_export: bool, as_json: bool) -> None:
     """Delete an estate with all its data, after exporting it into the data folder.
 
     Example: wuye estate delete garden --yes

@@ -22,7 +22,7 @@ def plugin_command() -> None:
 @plugin_command.command("list")
 @click.option("--estate", metavar="CODE", help="Also say which of them this estate has enabled.")
 @json_option
-def list_(estate: str | None, as_json: bool) -> None:  # noqa: FBT001 (click passes options by name)
+def list_(estate: str | None, as_json: bool) -> None:
     """List the installed plugins, and those that could not be loaded or are gone.
 
     Example: wuye plugin list --estate demo
@@ -50,7 +50,7 @@ def list_(estate: str | None, as_json: bool) -> None:  # noqa: FBT001 (click pas
 @plugin_command.command("show")
 @click.argument("name")
 @json_option
-def show_(name: str, as_json: bool) -> None:  # noqa: FBT001
+def show_(name: str, as_json: bool) -> None:
     """Show what a plugin declares: permissions, roles, resources, states and transitions.
 
     Example: wuye plugin show maintenance
@@ -104,7 +104,7 @@ def _tree(value: Any, depth: int = 0) -> None:
 @click.argument("names", nargs=-1, required=True)
 @estate_option
 @json_option
-def enable(names: tuple[str, ...], estate: str, as_json: bool) -> None:  # noqa: FBT001
+def enable(names: tuple[str, ...], estate: str, as_json: bool) -> None:
     """Enable plugins for an estate; takes effect at once, in every process.
 
     Example: wuye plugin enable maintenance --estate demo
@@ -124,7 +124,7 @@ def enable(names: tuple[str, ...], estate: str, as_json: bool) -> None:  # noqa:
 @estate_option
 @click.option("--force", is_flag=True, help="Even if work is open.")
 @json_option
-def disable(name: str, estate: str, force: bool, as_json: bool) -> None:  # noqa: FBT001
+def disable(name: str, estate: str, force: bool, as_json: bool) -> None:
     """Disable a plugin for an estate: its routes, hooks and jobs fall silent at once, its data stays.
 
     Example: wuye plugin disable maintenance --estate demo --force
@@ -143,7 +143,7 @@ def disable(name: str, estate: str, force: bool, as_json: bool) -> None:  # noqa
 @click.option("--export", "file", type=click.Path(path_type=Path), help="Where the export goes.")
 @json_option
 @click.pass_context
-def purge(ctx: click.Context, name: str, estate: str, yes: bool, file: Path | None, as_json: bool) -> None:  # noqa: E501, FBT001, PLR0913
+def purge(ctx: click.Context, name: str, estate: str, yes: bool, file: Path | None, as_json: bool) -> None:
     """Delete a disabled plugin's data in an estate, after exporting it.
 
     Example: wuye plugin purge maintenance --estate demo --yes

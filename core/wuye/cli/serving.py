@@ -21,7 +21,7 @@ port_option = click.option("--port", default=8000, show_default=True, type=click
 @port_option
 @click.option("--no-serve", is_flag=True, help="Prepare the estate and exit.")
 @json_option
-def demo_command(host: str, port: int, no_serve: bool, as_json: bool) -> None:  # noqa: FBT001 (click passes options by name)
+def demo_command(host: str, port: int, no_serve: bool, as_json: bool) -> None:
     """Make a demo estate with a month of work, print who can sign in, and serve it.
 
     Example: wuye demo --port 8080
@@ -54,7 +54,7 @@ def demo_command(host: str, port: int, no_serve: bool, as_json: bool) -> None:  
 @port_option
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Server processes.")
 @click.option("--with-worker", is_flag=True, help="Run background jobs in this process group too.")
-def serve_command(host: str, port: int, workers: int, with_worker: bool) -> None:  # noqa: FBT001
+def serve_command(host: str, port: int, workers: int, with_worker: bool) -> None:
     """Serve the installation. Tables are never changed here: see wuye upgrade.
 
     Example: wuye serve --workers 2 --with-worker

@@ -8,7 +8,7 @@ from wuye.i18n import _
 
 @click.command("upgrade")
 @json_option
-def upgrade_command(as_json: bool) -> None:  # noqa: FBT001 (click passes options by name)
+def upgrade_command(as_json: bool) -> None:
     """Create or update roles, database and tables of core and all plugins; may be repeated at any time.
 
     Example: wuye upgrade
@@ -26,7 +26,7 @@ def upgrade_command(as_json: bool) -> None:  # noqa: FBT001 (click passes option
 @click.option("--deep", is_flag=True, help="Also verify every estate's timeline.")
 @json_option
 @click.pass_context
-def doctor_command(ctx: click.Context, deep: bool, as_json: bool) -> None:  # noqa: FBT001
+def doctor_command(ctx: click.Context, deep: bool, as_json: bool) -> None:
     """Compare the database with what it should be: roles, policies, grants, tables, plugins, timelines.
 
     Exits with 1 if something is wrong. Example: wuye doctor --deep

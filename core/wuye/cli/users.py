@@ -1,5 +1,6 @@
 """wuye user, token: who may sign in, as what, and with which tokens."""
 
+import sys
 from datetime import timedelta
 
 import click
@@ -22,12 +23,12 @@ def user_command() -> None:
 @click.option("--name", default="")
 @click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 @click.option("--host-admin", is_flag=True, help="Looks after the installation; sees no estate's data by that.")
-def create(email: str, name: str, password_stdin: bool, host_admin: bool) -> None:  # noqa: FBT001 (click passes options by name)
+def create(email: str, name: str, password_stdin: bool, host_admin: bool) -> None:
     """Create a user; without a password they work with tokens only.
 
     Example: wuye user create chen@example.com --name 陈雨
     """
-    password = click.get_text_stream("stdin").readline().rstrip("\n") if password_stdin else None
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else None
     with installation() as place, place.database.session() as session:
         user = services.create_user(
             session, place.clock, email=email, name=name, password=password, host_admin=host_admin
@@ -38,7 +39,7 @@ def create(email: str, name: str, password_stdin: bool, host_admin: bool) -> Non
 @user_command.command("list")
 @click.option("--estate", metavar="CODE", help="Only members of this estate, with their roles.")
 @json_option
-def list_(estate: str | None, as_json: bool) -> None:  # noqa: FBT001
+def list_(estate: str | None, as_json: bool) -> None:
     """List users.
 
     Example: wuye user list --estate demo
@@ -51,7 +52,7 @@ def list_(estate: str | None, as_json: bool) -> None:  # noqa: FBT001
                 Membership, (Membership.user_id == User.id) & (Membership.estate_id == info.id)
             )
         rows = session.execute(statement.order_by(User.email))
-        show([dict(row._mapping) for row in rows], as_json=as_json)  # noqa: SLF001 (SQLAlchemy's public name for it)
+        show([dict(row._mapping) for row in rows], as_json=as_json)
 
 
 @user_command.command("grant")
@@ -82,7 +83,7 @@ def token_command() -> None:
 @click.option("--days", default=90, show_default=True, type=click.IntRange(1, 366))
 @click.option("--name", default="", help="What it is for.")
 @json_option
-def create_token(email: str, estate: str, scopes: tuple[str, ...], days: int, name: str, as_json: bool) -> None:  # noqa: E501, FBT001, PLR0913
+def create_token(email: str, estate: str, scopes: tuple[str, ...], days: int, name: str, as_json: bool) -> None:
     """Print a new token; it cannot be shown again.
 
     Example: wuye token create --user agent@demo.example --estate demo

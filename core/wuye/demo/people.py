@@ -58,7 +58,8 @@ def _employ(ctx: Context, by_post: dict[str, list[Person]]) -> None:
         department.name = name
         ctx.session.add(department)
         ctx.session.flush()
-        for number, (post, person) in enumerate(((post, person) for post in posts for person in by_post[post]), 1):
+        posted = [(post, person) for post in posts for person in by_post[post]]
+        for number, (post, person) in enumerate(posted, 1):
             ctx.session.add(
                 Staff(
                     person_id=person.id,

@@ -58,7 +58,8 @@ def prepare(place: Installation) -> DemoSummary:
     """Bring the tables up to date, and make the demo estate unless it is there; all of it or nothing."""
     place.upgrade()
     users = tuple(
-        DemoUser(f"{name}@demo.example", label, _password(place, name)) for name, (label, _roles, _post) in _USERS.items()
+        DemoUser(f"{name}@demo.example", label, _password(place, name))
+        for name, (label, _roles, _post) in _USERS.items()
     )
     with place.database.session() as session:
         if session.scalar(select(Estate.id).where(Estate.code == CODE)):
@@ -77,7 +78,7 @@ def prepare(place: Installation) -> DemoSummary:
 
 
 def _fill(place: Installation, ctx: Context, clock: ManualClock, users: tuple[DemoUser, ...]) -> None:
-    chance = random.Random(_SEED)  # noqa: S311 (no secret depends on it)
+    chance = random.Random(_SEED)
     homes, shared = build(ctx)
     cast = populate(ctx, homes, chance)
     ctx.seal()

@@ -18,8 +18,7 @@ from wuye.estates.services import enabled_plugins
 from wuye.i18n import _
 from wuye.identity.models import ApiToken, Membership
 from wuye.installation import Installation, find_estate
-from wuye.records.models import Record, SearchEntry
-from wuye.referrals.models import Referral
+from wuye.records.models import Record
 
 
 def scoped_tables(place: Installation, plugin: str | None = None) -> list[Table]:
@@ -77,7 +76,7 @@ def _export_table(session: Session, archive: zipfile.ZipFile, table: Table, esta
     count = 0
     with archive.open(f"{table.name}.jsonl", "w") as target:
         for row in session.connection().execution_options(yield_per=1000).execute(statement):
-            values = {name: value.hex() if isinstance(value, bytes) else value for name, value in row._mapping.items()}  # noqa: SLF001
+            values = {name: value.hex() if isinstance(value, bytes) else value for name, value in row._mapping.items()}
             target.write(orjson.dumps(values, default=str) + b"\n")
             count += 1
     return count
@@ -111,30 +110,28 @@ def purge(place: Installation, code: str, plugin: str) -> None:
         estate_id = find_estate(session, code).id
         session.pin(estate_id)
         connection = session.connection()
-        header, referral = Record.__table__, Referral.__table__
+        header, referral = Base.metadata.tables["core_record"], Base.metadata.tables["core_referral"]
         mine = select(header.c.id).where(header.c.estate_id == estate_id, header.c.kind.startswith(f"{plugin}."))
         scoped = referral.c.estate_id == estate_id
-        connection.execute(
-            referral.update().where(scoped, referral.c.target_id.in_(mine)).values(target_id=None)  # type: ignore[attr-defined]  # a Table
-        )
+        connection.execute(referral.update().where(scoped, referral.c.target_id.in_(mine)).values(target_id=None))
         _forget_origins(session, estate_id, plugin)
         for table in reversed(scoped_tables(place, plugin)):
             connection.execute(delete(table).where(table.c.estate_id == estate_id))
-        index = SearchEntry.__table__
+        index = Base.metadata.tables["core_search_entry"]
         found = or_(index.c.kind.startswith(f"{plugin}."), index.c.kind.startswith(f"{plugin}_"))
-        connection.execute(delete(SearchEntry).where(index.c.estate_id == estate_id, found))
+        connection.execute(delete(index).where(index.c.estate_id == estate_id, found))
         connection.execute(
             delete(header).where(header.c.estate_id == estate_id, header.c.kind.startswith(f"{plugin}."))
-        )  # type: ignore[arg-type]  # a Table
+        )
 
 
 def _forget_origins(session: EstateSession, estate_id: UUID, plugin: str) -> None:
     """Delete the referrals that the plugin's own records made: without their origin they mean nothing."""
-    header, referral = Record.__table__, Referral.__table__
+    header, referral = Base.metadata.tables["core_record"], Base.metadata.tables["core_referral"]
     mine = select(header.c.id).where(header.c.estate_id == estate_id, header.c.kind.startswith(f"{plugin}."))
     orphans = select(referral.c.id).where(referral.c.estate_id == estate_id, referral.c.origin_id.in_(mine))
     found = session.connection().scalars(orphans).all()
-    session.connection().execute(delete(header).where(header.c.estate_id == estate_id, header.c.id.in_(found)))  # type: ignore[arg-type]  # a Table
+    session.connection().execute(delete(header).where(header.c.estate_id == estate_id, header.c.id.in_(found)))
 
 
 def delete_estate(place: Installation, code: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import select
 
 from wuye.context import Context
-from wuye.errors import Invalid
 from wuye.i18n import _
 from wuye.imports.declared import words_of
 from wuye.imports.mapping import Target
@@ -72,7 +71,7 @@ class _Composite:
                 "{count} people are named “{name}”; a telephone number or an external id tells them apart.",
                 count=len(found),
                 name=name,
-            )  # noqa: E501
+            )
             raise Refused([Fault("name" if main else "person", "", reason)])
         if found:
             return found[0], False if service.edit_to(ctx, resource, found[0], loaded) else None
@@ -160,7 +159,8 @@ class HomeImporter(_Composite):
     def _place(self, ctx: Context, values: Mapping[str, Any], report: Report) -> tuple[Property, bool | None]:
         parts = [str(values.get(part) or "") for part in ("building", "entrance", "room")]
         if values.get("code"):
-            codes, kinds = [str(values["code"])], (str(values.get("kind") or "unit"),)
+            codes = [str(values["code"])]
+            kinds: tuple[str, ...] = (str(values.get("kind") or "unit"),)
         elif any(parts):
             codes = unit_codes(*parts)
             kinds = _LEVELS[len(codes)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from typing import Any
 
 from marshmallow import fields as marshmallow_fields
 
@@ -41,16 +42,17 @@ def import_schema(resource: Resource) -> ScopedSchema:
     }
     assert resource.flow is not None, "work that can be imported has a flow"
     history["state"] = fields.Choice(tuple(resource.flow.states))
-    return type(f"{resource.schema.__name__}Import", (resource.schema,), history)()
+    schema: ScopedSchema = type(f"{resource.schema.__name__}Import", (resource.schema,), history)()
+    return schema
 
 
-def _writable(item: marshmallow_fields.Field) -> marshmallow_fields.Field:
+def _writable(item: marshmallow_fields.Field[Any]) -> marshmallow_fields.Field[Any]:
     copy = deepcopy(item)
     copy.dump_only = False
     return copy
 
 
-def kind_of(item: marshmallow_fields.Field) -> FieldKind:
+def kind_of(item: marshmallow_fields.Field[Any]) -> FieldKind:
     """Return how a field is read from a file."""
     if isinstance(item, fields.Moment | fields.Day):
         return "date"
@@ -78,7 +80,7 @@ def targets_of(resource: Resource, schema: ScopedSchema, hidden: Sequence[str] =
     return targets
 
 
-def creates_of(item: marshmallow_fields.Field) -> tuple[str, ...]:
+def creates_of(item: marshmallow_fields.Field[Any]) -> tuple[str, ...]:
     """Return what an unknown name may become for a reference, if the mapping says so."""
     return _CREATES.get(table_of(item.target), ()) if isinstance(item, fields.Reference) else ()
 

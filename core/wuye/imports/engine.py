@@ -152,7 +152,7 @@ def _context(place: Installation, session: Any, estate: str) -> Context:
     return place.context(session, find_estate(session, estate), system_actor(place.plugins, "import"))
 
 
-def _rehearse(  # noqa: PLR0913
+def _rehearse(
     place: Installation,
     estate: str,
     plan: _Plan,

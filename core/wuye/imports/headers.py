@@ -21,9 +21,12 @@ class Named(Protocol):
     """What is needed of a field: its name and the headers under which files have it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The field's own name."""
+
     @property
-    def synonyms(self) -> tuple[str, ...]: ...
+    def synonyms(self) -> tuple[str, ...]:
+        """The headers of files that mean it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

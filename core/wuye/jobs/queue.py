@@ -19,7 +19,7 @@ def enqueue(ctx: Context, job: str, **arguments: Any) -> None:
     Raises:
         KeyError: no loaded plugin has such a job.
     """
-    ctx.loaded.registry.jobs[job]  # noqa: B018 (a wrong name shall fail here, not in the worker)
+    ctx.loaded.registry.jobs[job]
     put(ctx.session, ctx.estate.code, job, arguments)
 
 

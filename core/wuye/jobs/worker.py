@@ -42,7 +42,7 @@ def worker_app(place: Installation) -> App:
 
     @app.periodic(cron="* * * * *")
     @app.task(name="wuye.rescue", queueing_lock="wuye.rescue", pass_context=False)
-    async def rescue(timestamp: int) -> None:  # noqa: ARG001 (procrastinate gives it to every periodic task)
+    async def rescue(timestamp: int) -> None:
         for stalled in await app.job_manager.get_stalled_jobs():
             log.warning("job rescued", job=stalled.id)
             await app.job_manager.retry_job(stalled)
@@ -55,7 +55,7 @@ def worker_app(place: Installation) -> App:
 
 
 def _fan_out(place: Installation, name: str, job: Job) -> Callable[[int], None]:
-    def tick(timestamp: int) -> None:  # noqa: ARG001 (procrastinate gives it to every periodic task)
+    def tick(timestamp: int) -> None:
         with place.database.session() as session:
             active = select(Estate.code).where(Estate.state == "active")
             if job.plugin != "core":

@@ -52,7 +52,8 @@ def open_record(
     the timeline is called: `created`, or `imported` for what came from another system.
     """
     resource = ctx.loaded.registry.resource_of_kind(model.record_kind())
-    assert resource is not None and resource.flow is not None, f"{model.__name__} has no resource with a flow"
+    assert resource is not None, f"{model.__name__} has no resource"
+    assert resource.flow is not None, f"{resource.key} has no flow"
     identity = uuid7()
     fields: dict[str, Any] = {
         "id": identity,

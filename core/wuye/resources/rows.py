@@ -47,7 +47,7 @@ def select_fields(resource: Resource, names: Sequence[str], *, reveal: bool) -> 
         columns += [attribute, table.c[item.label]]
         joins.append((table, and_(table.c.estate_id == resource.model.estate_id, table.c.id == attribute)))
 
-    order = {name: None for name in names}
+    order = dict.fromkeys(names)
 
     def row_to_dict(row: Sequence[Any]) -> dict[str, Any]:
         shown: dict[str, Any] = order.copy()

@@ -53,7 +53,7 @@ class Client:
             Refused: the answer is no success.
         """
         response = self.send(method, url, body, **headers)
-        if response.status_code >= 400:  # noqa: PLR2004 (where HTTP's errors begin)
+        if response.status_code >= 400:
             raise Refused(response)
         return response.get_json()
 

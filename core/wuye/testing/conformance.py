@@ -81,7 +81,7 @@ def conformance(plugin: Plugin) -> type:
             self, installation: Installation, estate: TestEstate, make_estate: Callable[..., TestEstate]
         ) -> None:
             other = make_estate()
-            roles = [role for role in installation.plugins.registry.roles]
+            roles = list(installation.plugins.registry.roles)
             clients = {role: estate.login(role) for role in roles}
             strangers = {role: other.login(role) for role in roles}
             seen: set[bool] = set()
@@ -127,7 +127,7 @@ def conformance(plugin: Plugin) -> type:
         def test_no_sequence_of_actions_leaves_the_declared_states(
             self, installation: Installation, estate: TestEstate, seed: int
         ) -> None:
-            chance = random.Random(seed)  # noqa: S311 (no secret depends on it)
+            chance = random.Random(seed)
             for item in resources(installation):
                 if item.flow is not None:
                     _walk(estate, item, chance)
@@ -141,9 +141,7 @@ def _without_id(body: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key != "request_id"}
 
 
-def _check_role(
-    place: Installation, estate: TestEstate, item: Resource, client: Client, stranger: Client
-) -> set[bool]:
+def _check_role(place: Installation, estate: TestEstate, item: Resource, client: Client, stranger: Client) -> set[bool]:
     """Compare what a role's client may do with a resource with what its role says; return the answers seen."""
     me = _permissions(place, estate, client)
     listing = client.send("GET", client.url(item.key))
@@ -166,9 +164,7 @@ def _check_role(
 
 def _permissions(place: Installation, estate: TestEstate, client: Client) -> frozenset[str]:
     with place.database.session() as session:
-        caller = identify(
-            session, place.database.secret, place.clock.now(), client.token, estate.code, demo=True
-        )
+        caller = identify(session, place.database.secret, place.clock.now(), client.token, estate.code, demo=True)
     active = frozenset(place.plugins.loaded)
     return place.plugins.registry.permissions_of(caller.roles, active)
 

@@ -26,7 +26,7 @@ def action_schema(transition: Transition) -> dict[str, Any]:
 
 def _object(schema: Schema) -> dict[str, Any]:
     """Return the JSON Schema of what a schema accepts."""
-    loadable = {name: item for name, item in schema.load_fields.items()}
+    loadable = dict(schema.load_fields.items())
     properties = {name: _converter.field2property(item) for name, item in loadable.items()}
     required = [name for name, item in loadable.items() if item.required]
     shape: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}

@@ -50,7 +50,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def show_http_error(error: HTTPException) -> Response:
         status = error.code or 500
-        if status == 404:  # noqa: PLR2004 (the status is its own name)
+        if status == 404:
             return show_problem(NotFound())
         code, detail = _HTTP.get(status, (str(status), error.name))
         body = {"type": f"urn:wuye:problem:{code}", "title": error.name, "status": status, "detail": str(detail)}

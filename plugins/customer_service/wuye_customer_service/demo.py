@@ -64,7 +64,7 @@ def _take_in(stage: Stage) -> None:
     agent = stage.staff("客服")
     if answer:
         _step(stage, agent, AGENT, at + timedelta(minutes=9), request, "answer", resolution=answer)
-    elif category and stage.chance.random() < 0.95:  # noqa: PLR2004 (one in twenty is left for tomorrow)
+    elif category and stage.chance.random() < 0.95:
         promise = {"promise": "今天内上门", "category": category}
         _step(stage, agent, AGENT, at + timedelta(minutes=6), request, "accept", **promise)
         _step(stage, agent, AGENT, at + timedelta(minutes=8), request, "dispatch")
@@ -73,20 +73,20 @@ def _take_in(stage: Stage) -> None:
 def _answer_for(stage: Stage, request: Request) -> None:
     """Have the requester accept, refuse or say nothing; the desk closes and asks for a rating."""
     resident = stage.ctx.session.get(Person, (stage.ctx.estate.id, request.requester_id))
-    if resident is None or stage.chance.random() < 0.1:  # noqa: PLR2004 (some never answer)
+    if resident is None or stage.chance.random() < 0.1:
         return
     at = stage.at(7)
-    if request.reopens == 0 and stage.chance.random() < 0.08:  # noqa: PLR2004 (one in twelve is not content)
+    if request.reopens == 0 and stage.chance.random() < 0.08:
         _step(stage, resident, RESIDENT, at, request, "refuse", reason="还是没有修好")
         return
     _step(stage, resident, RESIDENT, at, request, "confirm")
-    if stage.chance.random() < 0.6:  # noqa: PLR2004
+    if stage.chance.random() < 0.6:
         rating = stage.chance.choice((5, 5, 5, 4, 4, 3, 2))
         _step(stage, resident, RESIDENT, at + timedelta(minutes=1), request, "rate", rating=rating)
     _step(stage, stage.staff("客服"), AGENT, at + timedelta(minutes=40), request, "close")
 
 
-def _step(  # noqa: PLR0913
+def _step(
     stage: Stage, person: Person, roles: tuple[str, ...], at: datetime, request: Request, action: str, **data: object
 ) -> None:
     ctx = stage.acting(person, roles, at)

@@ -33,7 +33,7 @@ def _work_on(stage: Stage, order: WorkOrder) -> None:
         chief = stage.staff("工程主管")
         _step(stage, chief, CHIEF, stage.at(12), order, "assign", assignee=str(technician.id))
     person = stage.ctx.session.get(Person, (stage.ctx.estate.id, order.assignee_id))
-    if person is None or (order.priority != "emergency" and stage.chance.random() < 0.12):  # noqa: PLR2004 (left for tomorrow)
+    if person is None or (order.priority != "emergency" and stage.chance.random() < 0.12):
         return
     at = max(stage.at(13), order.updated_at + timedelta(minutes=3))
     for action in _remaining(order.state, stage):
@@ -48,7 +48,7 @@ def _work_on(stage: Stage, order: WorkOrder) -> None:
 
 def _remaining(state: str, stage: Stage) -> tuple[str, ...]:
     """Return the steps that lead from a state to the end; now and then parts are missing, and it rests."""
-    ending: tuple[str, ...] = ("hold",) if stage.chance.random() < 0.06 else ("finish",)  # noqa: PLR2004
+    ending: tuple[str, ...] = ("hold",) if stage.chance.random() < 0.06 else ("finish",)
     steps = {
         "assigned": ("take", "depart", "arrive", "start"),
         "accepted": ("depart", "arrive", "start"),
@@ -78,7 +78,7 @@ def _add_assets(stage: Stage) -> None:
     ctx.session.flush()
 
 
-def _step(  # noqa: PLR0913
+def _step(
     stage: Stage, person: Person, roles: tuple[str, ...], at: datetime, record: Record, action: str, **data: object
 ) -> None:
     ctx = stage.acting(person, roles, at)

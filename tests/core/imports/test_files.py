@@ -136,9 +136,7 @@ class TestHeader:
         assert (table.columns, table.rows[0].values) == (("a", "b"), ("1", "2"))
 
     def test_absent_header(self, tmp_path: Path) -> None:
-        assert "no header" in refusal(
-            written(tmp_path / "a.csv", "1203,2026-03-05,88.5\n1204,2026-03-06,90\n")
-        )
+        assert "no header" in refusal(written(tmp_path / "a.csv", "1203,2026-03-05,88.5\n1204,2026-03-06,90\n"))
 
     def test_nothing_below_it(self, tmp_path: Path) -> None:
         assert "nothing below it" in refusal(written(tmp_path / "a.csv", "a,b\n"))
@@ -211,9 +209,7 @@ class TestWorkbook:
         with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w") as target:
             for part in source.infolist():
                 text = source.read(part)
-                target.writestr(
-                    part, text.replace(b"</row></sheetData>", cell.encode() + b"</row></sheetData>")
-                )
+                target.writestr(part, text.replace(b"</row></sheetData>", cell.encode() + b"</row></sheetData>"))
         refusal(path)
 
     def test_formatted_but_empty_cell_far_away_is_no_obstacle(self, tmp_path: Path) -> None:

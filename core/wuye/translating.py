@@ -1,0 +1,70 @@
+"""Keeping the catalogues complete: `python -m wuye.translating` brings each zh_Hans.po up to date with the code.
+
+Messages are what the code marks with `_("…")`, and the labels in a plugin's manifest.
+"""
+
+import sys
+import tomllib
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+LOCALE = "zh_Hans"
+
+
+def messages_of(package: Path) -> set[str]:
+    """Return every message of a package: marked ones, and the labels of its manifest."""
+    found = {
+        message
+        for _file, _line, message, _comments, _context in extract_from_dir(
+            package, method_map=[("**.py", "python")], keywords={"_": None}
+        )
+        if isinstance(message, str)
+    }
+    manifest = package / "manifest.toml"
+    if manifest.is_file():
+        data = tomllib.loads(manifest.read_text("utf-8"))
+        found |= {data["plugin"]["label"], *data.get("permissions", {}).values()}
+    return found
+
+
+def catalogue_of(package: Path) -> dict[str, str]:
+    """Return the translations that a package has."""
+    path = package / "translations" / f"{LOCALE}.po"
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        return {str(m.id): str(m.string) for m in read_po(file, locale=LOCALE) if m.id}
+
+
+def update(package: Path) -> list[str]:
+    """Write a package's catalogue with all its messages, sorted, and return those that still lack a translation."""
+    known = catalogue_of(package)
+    catalogue = Catalog(locale=LOCALE, fuzzy=False)
+    for message in sorted(messages_of(package)):
+        catalogue.add(message, known.get(message, ""))
+    buffer = BytesIO()
+    write_po(buffer, catalogue, omit_header=True, width=120)
+    path = package / "translations" / f"{LOCALE}.po"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(buffer.getvalue().lstrip())
+    return sorted(message for message in messages_of(package) if not known.get(message))
+
+
+def main() -> None:
+    """Update core and every installed plugin."""
+    from wuye.plugins.loader import load
+
+    missing = 0
+    for name, plugin in load(strict=True).loaded.items():
+        for message in update(plugin.folder):
+            sys.stderr.write(f"{name}: {message}\n")
+            missing += 1
+    sys.exit(1 if missing else 0)
+
+
+if __name__ == "__main__":
+    main()
