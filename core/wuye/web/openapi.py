@@ -7,6 +7,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
+from marshmallow.fields import Field
 
 from wuye import __version__
 from wuye.plugins.registry import Registry
@@ -24,10 +25,16 @@ def action_schema(transition: Transition) -> dict[str, Any]:
     return _object(input_schema(transition))
 
 
+def _property(item: Field[Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a field; an exact number's limits are plain numbers there."""
+    shape: dict[str, Any] = _converter.field2property(item)
+    return {key: float(value) if key in ("minimum", "maximum") else value for key, value in shape.items()}
+
+
 def _object(schema: Schema) -> dict[str, Any]:
     """Return the JSON Schema of what a schema accepts."""
     loadable = dict(schema.load_fields.items())
-    properties = {name: _converter.field2property(item) for name, item in loadable.items()}
+    properties = {name: _property(item) for name, item in loadable.items()}
     required = [name for name, item in loadable.items() if item.required]
     shape: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
