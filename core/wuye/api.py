@@ -1,5 +1,7 @@
 """All that a plugin needs: `from wuye.api import …`. What is not here may change without notice."""
 
+from uuid import UUID
+
 from sqlalchemy.orm import Mapped, mapped_column
 
 from wuye.context import Actor, Context, EstateInfo
@@ -28,6 +30,7 @@ from wuye.resources.schemas import ActionInput, RecordSchema, ScopedSchema
 __all__ = [
     "PRIORITIES",
     "SYSTEM",
+    "UUID",
     "ActionInput",
     "Actor",
     "Base",

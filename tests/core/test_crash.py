@@ -58,7 +58,9 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "wuye", "serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, env=self.environment, start_new_session=True, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            command, env=self.environment, start_new_session=True, stderr=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:

@@ -11,7 +11,9 @@ def test_nothing_that_is_sent_makes_a_crash(estate):
     for found in schema.get_all_operations():
         operation = found.ok()
 
-        @settings(max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+        )
         @given(case=operation.as_strategy())
         def send(case):
             nonlocal tried

@@ -80,12 +80,17 @@ def upgrade(database: Database, plugins: Plugins) -> list[Applied]:
     return applied
 
 
+def head_of(plugin: Plugin) -> str | None:
+    """Return the newest revision of a plugin's migrations, None if it has none (yet)."""
+    return scripts(plugin).get_current_head() if plugin.migrations.is_dir() else None
+
+
 def _upgrade_one(connection: Connection, name: str, plugin: Plugin) -> Applied:
-    directory = scripts(plugin)
-    head = directory.get_current_head()
+    head = head_of(plugin)
     before = current(connection, name)
     if before == head:
         return Applied(name, before, head)
+    directory = scripts(plugin)
 
     def steps(revision: Any, _context: MigrationContext) -> list[Any]:
         return directory._upgrade_revs("head", revision)
@@ -106,11 +111,7 @@ def current(connection: Connection, plugin: str) -> str | None:
 
 def pending(connection: Connection, plugins: Plugins) -> list[str]:
     """Return the plugins whose tables are behind their code."""
-    return [
-        name
-        for name, plugin in plugins.loaded.items()
-        if current(connection, name) != scripts(plugin).get_current_head()
-    ]
+    return [name for name, plugin in plugins.loaded.items() if current(connection, name) != head_of(plugin)]
 
 
 def differences(connection: Connection, plugin: str) -> ops.MigrationScript:

@@ -1,0 +1,217 @@
+"""The benchmark: `python bench/run.py --rows 100000 [--half] [--json FILE]`.
+
+CPU is what counts, as milliseconds a request of the server's processes and of PostgreSQL's together, read from the
+operating system before and after a run of requests over loopback with one kept connection; throughput and latency are
+given for one client and for eight.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+from generate import ESTATES, estates, fill
+
+from wuye.config import Settings
+from wuye.db.local import LocalPostgres
+from wuye.estates.services import create_estate, disable, enable, system_actor
+from wuye.identity.services import add_member, create_token, create_user
+from wuye.installation import Installation
+
+PORT = 18765
+
+
+def cpu(processes):
+    total = 0.0
+    for process in processes:
+        for each in [process, *process.children(recursive=True)]:
+            try:
+                times = each.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            total += times.user + times.system
+    return total
+
+
+class Client:
+    def __init__(self, token):
+        self.connection = http.client.HTTPConnection("127.0.0.1", PORT)
+        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "If-Match": "*"}
+
+    def send(self, method, path, body=None, key=None):
+        headers = {**self.headers, **({"Idempotency-Key": key} if key else {})}
+        self.connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        response = self.connection.getresponse()
+        data = response.read()
+        assert response.status < 300, (response.status, data)
+        return json.loads(data)
+
+
+def measure(processes, token, step, count):
+    """Return CPU ms a request with one client, and throughput and latency with one and with eight."""
+    client = Client(token)
+    for number in range(30):
+        step(client, number)
+    before, times = cpu(processes), []
+    started = time.perf_counter()
+    for number in range(count):
+        begin = time.perf_counter()
+        step(client, 1000 + number)
+        times.append(time.perf_counter() - begin)
+    wall = time.perf_counter() - started
+    used = (cpu(processes) - before) / count * 1000
+    eight, threads = [], []
+
+    def work(offset):
+        mine = Client(token)
+        for number in range(count // 4):
+            begin = time.perf_counter()
+            step(mine, 10_000_000 * (offset + 1) + number)
+            eight.append(time.perf_counter() - begin)
+
+    started = time.perf_counter()
+    for offset in range(8):
+        threads.append(threading.Thread(target=work, args=(offset,)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    wall8 = time.perf_counter() - started
+    return {
+        "cpu_ms": round(used, 2),
+        "rps_1": round(count / wall),
+        "p50_ms_1": round(statistics.median(times) * 1000, 1),
+        "p95_ms_1": round(sorted(times)[int(len(times) * 0.95)] * 1000, 1),
+        "rps_8": round(len(eight) / wall8),
+        "p95_ms_8": round(sorted(eight)[int(len(eight) * 0.95)] * 1000, 1),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--estates", type=int, default=ESTATES)
+    parser.add_argument("--half", action="store_true", help="the measured estate owns half of all rows")
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="wuye-bench-"))
+    server = LocalPostgres(folder / "postgres")
+    place = Installation(Settings(data=folder, strict=True))
+    serving = None
+    try:
+        place.upgrade()
+        infos = estates(place, min(options.estates, options.rows))
+        fill(place, infos, options.rows, half_in_first=options.half)
+        with place.database.session() as session:
+            user = create_user(session, place.clock, email="bench@test.example")
+            add_member(session, place.plugins.registry, infos[0], user, ["core.manager"])
+            token = create_token(session, place.database.secret, place.clock, user, infos[0])
+        results = {"rows": options.rows, "estates": len(infos), "half": options.half, **installation_figures(place)}
+        environment = {**os.environ, "WUYE_DATA": str(folder)}
+        started = time.perf_counter()
+        serving = subprocess.Popen(
+            [sys.executable, "-m", "wuye", "serve", "--port", str(PORT)], env=environment, start_new_session=True
+        )
+        while True:
+            try:
+                Client(token).send("GET", "/healthz")
+                break
+            except OSError:
+                time.sleep(0.005)
+        results["cold_start_s"] = round(time.perf_counter() - started, 2)
+        worker = max(
+            psutil.Process(serving.pid).children(),
+            key=lambda p: p.memory_info().rss,
+            default=psutil.Process(serving.pid),
+        )
+        with place.database.engine("owner").connect() as connection:
+            backend = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        postmaster = psutil.Process(backend).parent()
+        results["idle_pss_mb"] = round(worker.memory_full_info().pss / 1e6, 1)
+        results["requests"] = requests(token, [psutil.Process(serving.pid), postmaster], options.requests)
+    finally:
+        if serving is not None:
+            os.killpg(serving.pid, signal.SIGKILL)
+        place.close()
+        server.remove()
+    text = json.dumps(results, indent=2)
+    if options.json:
+        options.json.write_text(text)
+    print(text)
+
+
+def installation_figures(place):
+    """Return what an estate and a plugin cost: milliseconds, and bytes on disk of a further empty estate."""
+    database = place.database
+
+    def size():
+        with database.engine("owner").connect() as connection:
+            return connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar()
+
+    created, switched = [], []
+    before = size()
+    for number in range(20):
+        begin = time.perf_counter()
+        with database.session() as session:
+            info = create_estate(session, place.clock, code=f"new-{number}", name="New")
+            ctx = place.context(session, info, system_actor(place.plugins), frozenset())
+            enable(ctx, place.plugins.names)
+            ctx.seal()
+        created.append(time.perf_counter() - begin)
+        with place.system_context(info.code) as ctx:
+            disable(ctx, "maintenance")
+        begin = time.perf_counter()
+        with place.system_context(info.code) as ctx:
+            enable(ctx, ["maintenance"])
+        switched.append(time.perf_counter() - begin)
+    return {
+        "new_estate_ms": round(statistics.median(created) * 1000, 1),
+        "enable_ms": round(statistics.median(switched) * 1000, 1),
+        "empty_estate_kb": round((size() - before) / 20 / 1000, 1),
+    }
+
+
+def requests(token, processes, count):
+    base = "/api/v1/estates/bench-0"
+    orders = f"{base}/maintenance/work-orders"
+    client = Client(token)
+    first = client.send("GET", f"{orders}?limit=50")["items"]
+    last = client.send("GET", f"{orders}?limit=5&sort=opened_at")["after"]
+    made = [
+        client.send("POST", orders, {"title": "To submit", "order_type": "corrective"})["id"]
+        for _n in range(30 + count + 8 * (count // 4))
+    ]
+    pool = iter(made)
+    lock = threading.Lock()
+
+    def submit(client, _number):
+        with lock:
+            identity = next(pool)
+        client.send("POST", f"{orders}/{identity}/actions/submit", {})
+
+    steps = {
+        "list of 50, first page": lambda c, _n: c.send("GET", f"{orders}?limit=50"),
+        "list of 50, by state": lambda c, _n: c.send("GET", f"{orders}?limit=50&filter[state]=verified"),
+        "list of 50, far page": lambda c, _n: c.send(
+            "GET", f"{orders}?limit=50&sort=opened_at&after={last}" if last else orders
+        ),
+        "all departments": lambda c, _n: c.send("GET", f"{base}/records?limit=50"),
+        "search, two characters": lambda c, _n: c.send("GET", f"{orders}?limit=50&q=%E7%94%B5%E6%A2%AF"),
+        "detail": lambda c, _n: c.send("GET", f"{orders}/{first[0]['id']}"),
+        "create": lambda c, n: c.send("POST", orders, {"title": f"No. {n}", "order_type": "corrective"}, key=f"k{n}"),
+        "state change": submit,
+    }
+    return {name: measure(processes, token, step, count) for name, step in steps.items()}
+
+
+if __name__ == "__main__":
+    main()
