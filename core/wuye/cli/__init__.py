@@ -53,14 +53,12 @@ class _Commands(click.Group):
 @click.command(cls=_Commands)
 @click.option("--data", type=click.Path(path_type=Path), envvar="WUYE_DATA", help="Folder of the installation.")
 @click.version_option(package_name="wuye")
-@click.pass_context
-def wuye(ctx: click.Context, data: Path | None) -> None:
+def wuye(data: Path | None) -> None:  # the commands read it from the context
     """Property management (物业), modular: a small core and one plugin per department.
 
     Settings come from WUYE_* variables and from wuye.toml in the data folder. Shell completion: see
     https://click.palletsprojects.com/shell-completion with the name WUYE.
     """
-    ctx.obj = {"data": data}
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -18,7 +18,7 @@ from wuye.installation import Installation
 @contextmanager
 def installation(*, demo: bool | None = None) -> Iterator[Installation]:
     """Open the installation that the command line names; its connections are closed at the end."""
-    settings = Settings.load(data=click.get_current_context().find_root().obj["data"])
+    settings = Settings.load(data=click.get_current_context().find_root().params.get("data"))
     if demo is not None:
         settings = dataclasses.replace(settings, demo=demo)
     place = Installation(settings)
