@@ -205,7 +205,7 @@ def requests(token, processes, count):
             "GET", f"{orders}?limit=50&sort=opened_at&after={last}" if last else orders
         ),
         "all departments": lambda c, _n: c.send("GET", f"{base}/records?limit=50"),
-        "search, two characters": lambda c, _n: c.send("GET", f"{orders}?limit=50&q=%E7%94%B5%E6%A2%AF"),
+        "search for a number": lambda c, _n: c.send("GET", f"{orders}?limit=50&q={first[0]['number']}"),
         "detail": lambda c, _n: c.send("GET", f"{orders}/{first[0]['id']}"),
         "create": lambda c, n: c.send("POST", orders, {"title": f"No. {n}", "order_type": "corrective"}, key=f"k{n}"),
         "state change": submit,
