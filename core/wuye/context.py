@@ -104,8 +104,9 @@ class Context:
         return self.loaded.bus.call(hook, self, only=only, **arguments)
 
     def discard(self) -> None:
-        """Forget what was put on timelines since the last seal: the rows that it was about are rolled back."""
+        """Forget what is to be put on timelines and into the search index: its rows are rolled back."""
         self._entries.clear()
+        self._unindexed.clear()
 
     def once_written(self, index: Callable[[], None]) -> None:
         """Have something put into the search index when its row is written: only then it has its number."""

@@ -1,7 +1,7 @@
 """Files whose rows are several things: homes with their owners, people with their homes, staff with their posts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from wuye.i18n import _
 from wuye.imports.declared import words_of
 from wuye.imports.mapping import Target
 from wuye.imports.places import unit_codes
-from wuye.imports.references import References, digits
+from wuye.imports.references import References, Unresolved, digits
 from wuye.imports.report import Fault, Report
 from wuye.imports.rows import Importer, Refused
 from wuye.imports.words import PERSON_SYNONYMS, PROPERTY_SYNONYMS, PROPERTY_WORDS, RELATION_WORDS, STAFF_SYNONYMS
@@ -23,8 +23,8 @@ from wuye.resources import service
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import load_with
 
-#: What the parts of a room's code are in the tree.
-_LEVELS = {1: ("building",), 2: ("building", "unit"), 3: ("building", "floor", "unit")}
+#: What building, entrance and room are in the tree.
+_LEVELS = ("building", "floor", "unit")
 
 
 def _targets(synonyms: Mapping[str, Sequence[str]], required: Sequence[str], kinds: Mapping[str, str]) -> list[Target]:
@@ -48,6 +48,8 @@ class _Composite:
     resource: Resource
     targets: list[Target] = field(default_factory=list)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    row_by_row: bool = True
+    key: str | None = None  # a home has several owners, a person several homes
 
     def load(self, _ctx: Context, _references: References, _rows: Sequence[Mapping[str, Any]]) -> None:
         """Look things up row by row: a row may refer to what the one before it made."""
@@ -112,6 +114,8 @@ class _Composite:
             "until": _day(ctx, values.get("until")),
         }
         loaded = load_with(OccupancySchema(), data)
+        if loaded["until"] is not None and loaded["until"] < loaded["since"]:
+            raise Refused([Fault("until", "", _("This lies before the beginning ({since}).", since=data["since"]))])
         service.create_from(ctx, ctx.loaded.registry.resources["core.occupancies"], loaded)
         ctx.session.flush()
         return True
@@ -163,7 +167,7 @@ class HomeImporter(_Composite):
             kinds: tuple[str, ...] = (str(values.get("kind") or "unit"),)
         elif any(parts):
             codes = unit_codes(*parts)
-            kinds = _LEVELS[len(codes)]
+            kinds = tuple(kind for part, kind in zip(parts, _LEVELS, strict=True) if part)
         else:
             raise Refused([Fault("room", "", _("Neither a code nor building and room say which place this is."))])
         area = {"area_m2": str(values["area_m2"])} if values.get("area_m2") not in (None, "") else {}
@@ -229,12 +233,19 @@ class StaffImporter(_Composite):
     def __init__(self, resource: Resource) -> None:
         super().__init__(resource)
         self.targets = _targets(STAFF_SYNONYMS, ("name", "department"), {"on_duty": "choice"})
+        self.targets = [
+            replace(target, kind="reference", creates=("department",)) if target.name == "department" else target
+            for target in self.targets
+        ]
         self.words = words_of(resource, resource.instance)
 
     def write(self, ctx: Context, references: References, _number: int, values: dict[str, Any], report: Report) -> None:
         """Make or find the person, then the post."""
         references.load({"department": [str(values.get("department") or "")]})
-        department = references.find("department", "department", str(values.get("department") or ""))
+        try:
+            department = references.find("department", "department", str(values.get("department") or ""))
+        except Unresolved as error:
+            raise Refused([Fault("department", "", error.reason)]) from error
         references.use([department], _number)
         references.write()
         person, _made = self._person(ctx, values, str(values.get("name") or ""), report, main=False)

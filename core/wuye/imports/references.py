@@ -241,4 +241,11 @@ def _nothing(table: str, field_name: str, text: str, phone: str | None) -> Text:
             text=text,
             field=field_name,
         )
+    if table == "core_department":
+        return _(
+            "There is no department “{text}” in this estate; the mapping's [create] can say that it is to be made"
+            ' ({field} = "department").',
+            text=text,
+            field=field_name,
+        )
     return _("There is no “{text}” in this estate.", text=text)

@@ -1,12 +1,14 @@
 """Writing one row: the generic way, by a resource's schema; what consists of several things has its own importer."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import select
+import orjson
+from sqlalchemy import UniqueConstraint, select
 
 from wuye.context import Context
 from wuye.errors import Invalid
@@ -16,12 +18,17 @@ from wuye.imports.places import unit_codes
 from wuye.imports.references import References, Unresolved
 from wuye.imports.report import Fault, Remark, Report
 from wuye.records import services
+from wuye.records.flow import Flow
 from wuye.records.models import Record
-from wuye.referrals.services import route
+from wuye.referrals.services import route, withdraw
 from wuye.resources import fields, service
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import ScopedSchema, load_with
 
+#: What happened cannot lie ahead; a day of grace is for clocks and time zones that are wrong.
+_GRACE = timedelta(days=1)
+#: Where a record remembers the row that it was imported from last.
+_MEMORY = "import"
 _PLACE_PARTS = ("building", "entrance", "room")
 
 
@@ -34,16 +41,25 @@ class Refused(Exception):
 
 
 class Importer(Protocol):
-    """What knows how to write the rows of one kind."""
+    """What knows how to write the rows of one kind.
+
+    `key` is the field that no two rows may share. `row_by_row` says that `write` writes a row in several steps, so that
+    each row needs a savepoint; without it nothing of a row is written when `Refused` is raised.
+    """
 
     targets: list[Target]
     words: Mapping[str, Mapping[str, str]]
+    row_by_row: bool
+
+    @property
+    def key(self) -> str | None:
+        """The field that no two rows may share, or None."""
 
     def load(self, ctx: Context, references: References, rows: Sequence[Mapping[str, Any]]) -> None:
         """Read what a batch of rows refers to."""
 
     def write(self, ctx: Context, references: References, number: int, values: dict[str, Any], report: Report) -> None:
-        """Write one row and count it; raise `Refused`, `Unresolved` or a `Problem` before anything of it is written."""
+        """Write one row and count it; raise `Refused` or a `Problem` if that cannot be done."""
 
 
 @dataclass
@@ -57,6 +73,7 @@ class ResourceImporter:
     schema: ScopedSchema
     targets: list[Target]
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    row_by_row: bool = False
     _existing: dict[str, Any] = field(default_factory=dict)
     _routes: dict[str, str] = field(default_factory=dict)
 
@@ -97,13 +114,18 @@ class ResourceImporter:
             loaded = load_with(self.schema, data)
         except Invalid as error:
             faults += [Fault(each.field, "", each.reason) for each in error.errors if each.field not in _named(faults)]
+        if self.resource.is_record and not faults:
+            faults += _impossible_times(ctx, loaded)
         if faults:
             raise Refused(faults)
         references.use([value for value in loaded.values() if isinstance(value, UUID)], number)
         references.write()
-        known = self._existing.get(str(values.get(self.key))) if self.key else None
+        known = self._existing.get(str(values.get(self.key))) if self.key else self._twin(ctx, loaded)
         if self.resource.is_record:
-            record, outcome = self._write_record(ctx, known, loaded, number, report)
+            if known is None:
+                record, outcome = self._open(ctx, loaded, values, number, report), "created"
+            else:
+                record, outcome = known, self._follow(ctx, known, loaded, values, number, report)
             report.summary[self._department(ctx, record), record.state] += 1
         elif known is None:
             record, outcome = service.create_from(ctx, self.resource, loaded), "created"
@@ -113,6 +135,16 @@ class ResourceImporter:
         if self.key and values.get(self.key):
             self._existing[str(values[self.key])] = record
         report.count(outcome)
+
+    def _twin(self, ctx: Context, loaded: Mapping[str, Any]) -> Any:
+        """Return the row that is the same by one of the table's unique constraints."""
+        for constraint in self.resource.model.__table__.constraints:
+            if isinstance(constraint, UniqueConstraint):
+                names = [column.name for column in constraint.columns if column.name != "estate_id"]
+                if all(loaded.get(name) is not None for name in names):
+                    same = {name: loaded[name] for name in names}
+                    return ctx.session.scalar(select(self.resource.model).filter_by(**same))
+        return None
 
     def _resolved(self, references: References, values: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
         """Return what the schema gets: names replaced by ids, times with their offset."""
@@ -136,42 +168,59 @@ class ResourceImporter:
                     data[name] = int(value)
         return data, faults
 
-    def _write_record(
-        self, ctx: Context, known: Any, loaded: dict[str, Any], number: int, report: Report
-    ) -> tuple[Record, str]:
-        flow = self.resource.flow
-        assert flow is not None, "work that can be imported has a flow"
+    def _open(
+        self, ctx: Context, loaded: dict[str, Any], values: Mapping[str, Any], number: int, report: Report
+    ) -> Record:
+        """Open a record in the state and with the times that it has where it comes from."""
+        flow = _flow_of(self.resource)
         state = loaded.pop("state", flow.initial.name)
-        done = flow.states[state].phase == "done"
-        closed = loaded.pop("closed_at", None)
-        loaded["external_id"] = loaded.get("external_id") or None
-        if done and closed is None:
-            report.warnings.append(
-                Remark(number, "closed_at", _("It is closed, but the file does not say since when."))
-            )
-        if closed is not None and not done:
-            report.warnings.append(
-                Remark(number, "closed_at", _("It is not closed, so the closing time of the file was left out."))
-            )
-            closed = None
-        if known is not None:
-            changed = service.edit_to(ctx, self.resource, known, loaded)
-            if known.state != state:
-                services.enter(flow, known, state, ctx)
-                ctx.log(known, "imported", {"source": report.file, "row": number, "to": state})
-                changed = True
-            if done and known.closed_at != closed:
-                known.closed_at = closed
-                changed = True
-            return known, "updated" if changed else "unchanged"
-        values = {name: value for name, value in loaded.items() if value is not None}
+        closed = _closing_time(flow, state, loaded.pop("closed_at", None), number, report)
+        given = {name: value for name, value in loaded.items() if value is not None}
+        given["extras"] = {_MEMORY: {"digest": _digest(values), "state": state}}
         logged = {"source": report.file, "row": number}
-        record = services.open_record(ctx, self.resource.model, values, state=state, event="imported", logged=logged)
+        record: Record = services.open_record(
+            ctx, self.resource.model, given, state=state, event="imported", logged=logged
+        )
         record.closed_at = closed
         after = self.resource.importing.after
-        if after is not None and not done:
+        if after is not None and record.phase != "done":
             after(ctx, record, self._department(ctx, record))
-        return record, "created"
+        return record
+
+    def _follow(
+        self,
+        ctx: Context,
+        known: Record,
+        loaded: dict[str, Any],
+        values: Mapping[str, Any],
+        number: int,
+        report: Report,
+    ) -> str:
+        """Bring a known record up to date; what was done here since the last import is never undone.
+
+        A row that says what it said the last time changes nothing, whatever happened to the record in between.
+        """
+        memory = known.extras.get(_MEMORY, {})
+        digest = _digest(values)
+        if memory.get("digest") == digest:
+            return "unchanged"
+        flow = _flow_of(self.resource)
+        state = loaded.pop("state", known.state)
+        closed = loaded.pop("closed_at", None)
+        told = {name: value for name, value in loaded.items() if name not in self.resource.importing.defaults}
+        told |= {name: loaded[name] for name in self.resource.importing.defaults if name in values}
+        changed = service.edit_to(ctx, self.resource, known, told)
+        if memory.get("state") == known.state:
+            closed = _closing_time(flow, state, closed, number, report)
+            changed |= _move(ctx, flow, known, state, closed, {"source": report.file, "row": number})
+        elif state != known.state:
+            stays = _(
+                "It is “{ours}” here by now and stays so; the file says “{theirs}”.", ours=known.state, theirs=state
+            )
+            report.warnings.append(Remark(number, "state", stays))
+            state = memory.get("state", "")
+        known.extras = {**known.extras, _MEMORY: {"digest": digest, "state": state}}
+        return "updated" if changed else "unchanged"
 
     def _department(self, ctx: Context, record: Record) -> str:
         """Return the department that the routing table names for the record's category."""
@@ -181,6 +230,60 @@ class ResourceImporter:
         if category not in self._routes:
             self._routes[category] = route(ctx, category)
         return self._routes[category]
+
+
+def _flow_of(resource: Resource) -> Flow:
+    assert resource.flow is not None, "work that can be imported has a flow"
+    return resource.flow
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    """Return what tells whether a row says the same as the last time."""
+    text = orjson.dumps(dict(values), option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.blake2b(text, digest_size=12).hexdigest()
+
+
+def _closing_time(flow: Flow, state: str, closed: datetime | None, number: int, report: Report) -> datetime | None:
+    """Return the closing time as far as it agrees with the state, and remark where it does not."""
+    done = flow.states[state].phase == "done"
+    if done and closed is None:
+        remark = _("It is closed, but the file does not say since when.")
+        report.warnings.append(Remark(number, "closed_at", remark))
+    if closed is not None and not done:
+        remark = _("It is not closed, so the closing time of the file was left out.")
+        report.warnings.append(Remark(number, "closed_at", remark))
+    return closed if done else None
+
+
+def _move(
+    ctx: Context, flow: Flow, record: Record, state: str, closed: datetime | None, logged: Mapping[str, Any]
+) -> bool:
+    """Put a record where the file says that it is by now; what is done there is no longer asked of a department here."""
+    if state == record.state:
+        if record.phase != "done" or closed is None or record.closed_at == closed:
+            return False
+        record.closed_at = closed
+        return True
+    before = record.state
+    if flow.states[state].phase == "done":
+        withdraw(ctx, record, str(_("It was closed in the system that it comes from.")))
+    services.enter(flow, record, state, ctx)
+    record.closed_at = closed
+    ctx.log(record, "imported", {**logged, "from": before, "to": state})
+    return True
+
+
+def _impossible_times(ctx: Context, loaded: Mapping[str, Any]) -> list[Fault]:
+    """Return what cannot have happened like this: in the future, or closed before it was opened."""
+    faults = [
+        Fault(name, "", _("This lies in the future."))
+        for name, value in loaded.items()
+        if isinstance(value, datetime) and name != "due_at" and value > ctx.now + _GRACE
+    ]
+    opened, closed = loaded.get("opened_at"), loaded.get("closed_at")
+    if not faults and opened and closed and closed < opened:
+        faults.append(Fault("closed_at", "", _("It was closed before it was opened.")))
+    return faults
 
 
 def _named(faults: Sequence[Fault]) -> set[str]:

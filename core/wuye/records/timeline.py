@@ -34,6 +34,20 @@ _APPEND = """
     """
 
 
+#: Above this many entries it is quicker to fetch the head, to make the digests here and to write all at once.
+_FEW = 8
+_LOCK = "SELECT sequence, digest FROM core_timeline_head WHERE id = %(estate_id)s::uuid FOR UPDATE"
+_MOVE = """
+    UPDATE core_timeline_head SET sequence = %(sequence)s, digest = %(digest)s WHERE id = %(estate_id)s::uuid
+    """
+_INSERT = """
+    INSERT INTO core_timeline
+        (estate_id, id, record_id, thread_id, at, actor_id, event, audience, data, body, sequence, digest)
+    VALUES (%(estate_id)s, %(id)s, %(record_id)s, %(thread_id)s, %(at)s, %(actor_id)s, %(event)s, %(audience)s,
+        %(data)s::jsonb, %(body)s, %(sequence)s, %(digest)s)
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Something that happened to a record, on its way into the timeline."""
@@ -64,24 +78,41 @@ class Entry:
 
 def append(session: EstateSession, entries: list[Entry]) -> None:
     """Write entries at the end of the estate's chain, which stays locked until the transaction ends."""
+    if len(entries) > _FEW:
+        _append_many(session, entries)
+        return
     for entry in entries:
-        written = session.fetch(
-            _APPEND,
-            {
-                "estate_id": session.estate_id,
-                "id": uuid7(),
-                "record_id": entry.record_id,
-                "thread_id": entry.thread_id,
-                "at": entry.at,
-                "actor_id": entry.actor_id,
-                "event": entry.event,
-                "audience": entry.audience,
-                "data": orjson.dumps(entry.data).decode(),
-                "body": entry.body().decode(),
-            },
-        )
-        if not written:
+        if not session.fetch(_APPEND, _values(session, entry)):
             raise RuntimeError(f"estate {session.estate_id} has no timeline head")
+
+
+def _append_many(session: EstateSession, entries: list[Entry]) -> None:
+    head = session.fetch(_LOCK, {"estate_id": session.estate_id})
+    if not head:
+        raise RuntimeError(f"estate {session.estate_id} has no timeline head")
+    sequence, digest = head[0][0], bytes(head[0][1])
+    rows = []
+    for entry in entries:
+        values = _values(session, entry)
+        sequence, digest = sequence + 1, hashlib.sha256(digest + values["body"].encode()).digest()
+        rows.append({**values, "sequence": sequence, "digest": digest})
+    session.connection().exec_driver_sql(_INSERT, rows)
+    session.fetch(_MOVE, {"estate_id": session.estate_id, "sequence": sequence, "digest": digest})
+
+
+def _values(session: EstateSession, entry: Entry) -> dict[str, Any]:
+    return {
+        "estate_id": session.estate_id,
+        "id": uuid7(),
+        "record_id": entry.record_id,
+        "thread_id": entry.thread_id,
+        "at": entry.at,
+        "actor_id": entry.actor_id,
+        "event": entry.event,
+        "audience": entry.audience,
+        "data": orjson.dumps(entry.data).decode(),
+        "body": entry.body().decode(),
+    }
 
 
 def start_chain(session: EstateSession) -> None:

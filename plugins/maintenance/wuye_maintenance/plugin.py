@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Plugin, Record, ReferralTarget, Resource, Stage, hookimpl, take
+from wuye.api import Context, Importing, Plugin, Record, ReferralTarget, Resource, Stage, hookimpl, take
 from wuye_maintenance.demo import live_day
 from wuye_maintenance.flows import work_order_flow
+from wuye_maintenance.importing import ASSET_SYNONYMS, ASSET_WORDS, WORK_ORDER_SYNONYMS, WORK_ORDER_WORDS
 from wuye_maintenance.models import Asset, WorkOrder
 from wuye_maintenance.schemas import AssetSchema, WorkOrderSchema
 from wuye_maintenance.services import create_work_order, take_over
@@ -22,11 +23,13 @@ class Maintenance(Plugin):
                      "opened_at", "due_at", "done_at"),
             filters=("state", "phase", "order_type", "priority", "place", "asset", "assignee"),
             sort=("-opened_at", "due_at"),
+            synonyms=WORK_ORDER_SYNONYMS, importing=Importing(words=WORK_ORDER_WORDS),
         )  # fmt: skip
         yield Resource(
             "assets", Asset, AssetSchema, create="manage_assets", update="manage_assets", read_own=None,
             columns=("code", "name", "asset_class", "place", "condition"), filters=("asset_class", "condition", "place", "code"),
             sort=("code",), search=("code", "name", "serial"),
+            synonyms=ASSET_SYNONYMS, importing=Importing(words=ASSET_WORDS),
         )  # fmt: skip
 
     @hookimpl

@@ -11,7 +11,10 @@ from wuye.imports.engine import run
 from wuye.people.models import Occupancy, Person, Staff
 from wuye.properties.models import Property
 from wuye.records.models import Record
+from wuye.records.services import edit, take
 from wuye.records.timeline import verify_chain
+from wuye.referrals.models import Referral
+from wuye_customer_service.models import Request
 
 DATA = Path(__file__).parents[2] / "data"
 NYC, MAPPING = DATA / "service_requests_2025-03.csv", DATA / "nyc311.toml"
@@ -155,3 +158,131 @@ def test_what_cannot_be_imported_is_said_so(estate):
         run(estate.place, estate.code, "referrals", NYC)
     with pytest.raises(NotFound):
         run(estate.place, "nowhere", "requests", NYC, mapping=MAPPING)
+
+
+def requests(path, *rows):
+    path.write_text("\n".join(["编号,标题,类型,状态,报修时间,关闭时间", *rows]) + "\n", "utf-8")
+    return path
+
+
+def states(estate):
+    with estate.context() as ctx:
+        rows = ctx.session.execute(select(Record.external_id, Record.state, Record.title))
+        return {external: (state, title) for external, state, title in rows if external}
+
+
+def test_rows_without_an_id_come_in_once_too(estate, tmp_path):
+    path = tmp_path / "requests.csv"
+    path.write_text("标题,类型\n灯坏了,报修\n灯坏了,报修\n门坏了,报修\n", "utf-8")
+    first = run(estate.place, estate.code, "requests", path)
+    assert counts(first) == (3, 0, 0, 0)
+    assert any("external id" in str(note) for note in first.notes)
+    assert counts(run(estate.place, estate.code, "requests", path)) == (0, 0, 3, 0)
+
+
+def test_two_rows_with_one_id_are_not_merged(estate, tmp_path):
+    path = requests(tmp_path / "r.csv", "1,灯坏了,报修,,,", "1,门坏了,报修,,,")
+    report = run(estate.place, estate.code, "requests", path)
+    assert counts(report) == (1, 0, 0, 1)
+    assert report.as_dict()["rejected"][0]["column"] == "编号"
+    assert states(estate) == {"1": ("new", "灯坏了")}
+
+
+def test_the_same_file_again_undoes_nothing_that_was_done_here(estate, tmp_path):
+    path = requests(tmp_path / "r.csv", "1,灯坏了,报修,Open,2026/3/5 14:20,")
+    run(estate.place, estate.code, "requests", path)
+    with estate.context() as ctx:
+        record = ctx.session.scalars(select(Request).where(Request.external_id == "1")).one()
+        take(ctx, record, "answer", {"resolution": "done"})
+        edit(ctx, record, {"title": "灯坏了(大堂)"})
+    assert counts(run(estate.place, estate.code, "requests", path)) == (0, 0, 1, 0)
+    assert states(estate) == {"1": ("resolved", "灯坏了(大堂)")}
+
+    newer = requests(tmp_path / "newer.csv", "1,灯坏了,报修,In Progress,2026/3/5 14:20,")
+    report = run(estate.place, estate.code, "requests", newer)
+    assert states(estate)["1"][0] == "resolved"
+    assert [each["column"] for each in report.as_dict()["warnings"]] == ["state"]
+
+
+def test_a_newer_export_closes_what_is_untouched_here_and_withdraws_its_referral(estate, tmp_path):
+    head = "编号,标题,类型,类别,状态,报修时间,关闭时间\n"
+    path = tmp_path / "r.csv"
+    path.write_text(head + "1,灯坏了,报修,repair.electric,In Progress,2026/3/5 14:20,\n", "utf-8")
+    run(estate.place, estate.code, "requests", path)
+    with estate.context() as ctx:
+        assert [row.state for row in ctx.session.scalars(select(Referral))] == ["offered"]
+    path.write_text(head + "1,灯坏了,报修,repair.electric,Closed,2026/3/5 14:20,2026/3/6 10:00\n", "utf-8")
+    assert counts(run(estate.place, estate.code, "requests", path)) == (0, 1, 0, 0)
+    with estate.context() as ctx:
+        record = ctx.session.scalars(select(Request).where(Request.external_id == "1")).one()
+        assert (record.state, record.closed_at.isoformat()) == ("closed", "2026-03-06T02:00:00+00:00")
+        assert [row.state for row in ctx.session.scalars(select(Referral))] == ["withdrawn"]
+        assert list(verify_chain(ctx.session)) == []
+
+
+def test_times_that_cannot_be_are_refused(estate, tmp_path):
+    path = requests(
+        tmp_path / "r.csv",
+        "1,a,报修,Closed,2026/3/5 14:20,2026/3/4 10:00",
+        "2,b,报修,Closed,2099/3/5 14:20,",
+        "3,c,报修,Closed,2026/3/5 14:20,",
+    )
+    report = run(estate.place, estate.code, "requests", path)
+    assert counts(report) == (1, 0, 0, 2)
+    assert [(each["row"], each["column"]) for each in report.as_dict()["rejected"]] == [
+        (2, "关闭时间"),
+        (3, "报修时间"),
+    ]
+    assert [each["row"] for each in report.as_dict()["warnings"]] == [4]
+    with estate.context() as ctx:
+        assert ctx.session.scalars(select(Record)).one().closed_at is None
+
+
+def test_a_refused_row_leaves_nothing_of_itself(estate, tmp_path):
+    homes = sheet(
+        tmp_path / "h.xlsx", ["楼栋", "单元", "房号", "业主", "关系"], ["3栋", "2单元", "1203", "张三", "房客甲"]
+    )
+    assert counts(run(estate.place, estate.code, "properties", homes)) == (0, 0, 0, 1)
+    people = sheet(tmp_path / "p.xlsx", ["姓名", "手机"], ["李四", "13811112222"])
+    run(estate.place, estate.code, "people", people)
+    with estate.context() as ctx:
+        assert ctx.session.scalar(select(func.count()).select_from(Property)) == 0
+        assert ctx.session.scalars(select(Person.name)).all() == ["李四"]
+        assert list(verify_chain(ctx.session)) == []
+
+
+def test_what_the_database_refuses_costs_its_own_row(estate, tmp_path):
+    path = tmp_path / "occupancies.csv"
+    run(estate.place, estate.code, "properties", sheet(tmp_path / "h.xlsx", ["楼栋", "房号"], ["1栋", "101"]))
+    run(estate.place, estate.code, "people", sheet(tmp_path / "p.xlsx", ["姓名"], ["张三"], ["李四"]))
+    path.write_text(
+        "person,property,relation,since,until\n张三,1-101,业主,2024-05-01,2023-01-01\n李四,1-101,tenant,2024-05-01,\n"
+    )
+    for dry_run, expected in ((True, (1, 0, 0, 1)), (False, (1, 0, 0, 1)), (False, (0, 0, 1, 1))):
+        report = run(estate.place, estate.code, "occupancies", path, dry_run=dry_run)
+        assert (counts(report), totals_add_up(report)) == (expected, True)
+        assert [each["row"] for each in report.as_dict()["rejected"]] == [2]
+
+
+def test_departments_are_made_only_if_the_mapping_says_so(estate, tmp_path):
+    path = sheet(tmp_path / "s.xlsx", ["姓名", "部门", "岗位"], ["张强", "工程部", "电工"])
+    assert counts(run(estate.place, estate.code, "staff", path)) == (0, 0, 0, 1)
+    mapping = tmp_path / "staff.toml"
+    mapping.write_text('[columns]\nname = "姓名"\ndepartment = "部门"\n\n[create]\ndepartment = "department"\n')
+    assert counts(run(estate.place, estate.code, "staff", path, mapping=mapping)) == (1, 0, 0, 0)
+    assert counts(run(estate.place, estate.code, "staff", path, mapping=mapping)) == (0, 0, 1, 0)
+    assert counts(run(estate.place, estate.code, "staff", path)) == (0, 1, 0, 0)  # the guess maps 岗位 too
+
+
+def test_formats_that_are_none_are_refused(estate, tmp_path):
+    path = requests(tmp_path / "r.csv", "1,a,报修,,2026/3/5 14:20,")
+    for formats in ({"opened_at": "rubbish"}, {"nothing": "YYYY-MM-DD"}):
+        with pytest.raises(Invalid):
+            run(estate.place, estate.code, "requests", path, formats=formats)
+    assert states(estate) == {}
+
+
+def test_assets_come_in_by_their_usual_headers(estate, tmp_path):
+    path = sheet(tmp_path / "a.xlsx", ["设备编号", "设备名称", "设备类别", "状态"], ["L1", "1号电梯", "电梯", "在用"])
+    assert counts(run(estate.place, estate.code, "assets", path)) == (1, 0, 0, 0)
+    assert counts(run(estate.place, estate.code, "assets", path)) == (0, 0, 1, 0)
