@@ -1,4 +1,6 @@
-"""The benchmark: `python bench/run.py --rows 100000 [--half] [--json FILE]`.
+"""The benchmark: `python bench/run.py --rows 100000 [--half] [--json FILE] [--data DIR]`.
+
+With `--data` the filled database is kept in a folder, and used again by the next run with the same options.
 
 CPU is what counts, as milliseconds a request of the server's processes and of PostgreSQL's together, read from the
 operating system before and after a run of requests over loopback with one kept connection; throughput and latency are
@@ -9,6 +11,7 @@ import argparse
 import http.client
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -25,6 +28,7 @@ from wuye.config import Settings
 from wuye.db.local import LocalPostgres
 from wuye.estates.services import create_estate, disable, enable, system_actor
 from wuye.identity.services import add_member, create_token, create_user
+from wuye.ids import uuid7
 from wuye.installation import Installation
 
 PORT = 18765
@@ -102,20 +106,15 @@ def main():
     parser.add_argument("--half", action="store_true", help="the measured estate owns half of all rows")
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--data", type=Path, help="where to keep the filled database")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="wuye-bench-"))
+    folder = options.data or Path(tempfile.mkdtemp(prefix="wuye-bench-"))
     server = LocalPostgres(folder / "postgres")
     place = Installation(Settings(data=folder, strict=True))
     serving = None
     try:
-        place.upgrade()
-        infos = estates(place, min(options.estates, options.rows))
-        fill(place, infos, options.rows, half_in_first=options.half)
-        with place.database.session() as session:
-            user = create_user(session, place.clock, email="bench@test.example")
-            add_member(session, place.plugins.registry, infos[0], user, ["core.manager"])
-            token = create_token(session, place.database.secret, place.clock, user, infos[0])
-        results = {"rows": options.rows, "estates": len(infos), "half": options.half, **installation_figures(place)}
+        token = prepare(place, folder, options)
+        results = {"rows": options.rows, "estates": options.estates, "half": options.half, **installation_figures(place)}
         environment = {**os.environ, "WUYE_DATA": str(folder)}
         started = time.perf_counter()
         serving = subprocess.Popen(
@@ -142,11 +141,35 @@ def main():
         if serving is not None:
             os.killpg(serving.pid, signal.SIGKILL)
         place.close()
-        server.remove()
+        server.stop()
+        if not options.data:
+            server.remove()
+            shutil.rmtree(folder)
     text = json.dumps(results, indent=2)
     if options.json:
         options.json.write_text(text)
     print(text)
+
+
+def prepare(place, folder, options):
+    """Return a manager's token for the first estate of a filled database, made now or by an earlier run."""
+    made = folder / "bench.json"
+    shape = {"rows": options.rows, "estates": options.estates, "half": options.half}
+    if made.exists():
+        known = json.loads(made.read_text())
+        token = known.pop("token")
+        if known != shape:
+            raise SystemExit(f"{folder} was filled otherwise: {known}")
+        return token
+    place.upgrade()
+    infos = estates(place, min(options.estates, options.rows))
+    fill(place, infos, options.rows, half_in_first=options.half)
+    with place.database.session() as session:
+        user = create_user(session, place.clock, email="bench@test.example")
+        add_member(session, place.plugins.registry, infos[0], user, ["core.manager"])
+        token = create_token(session, place.database.secret, place.clock, user, infos[0])
+    made.write_text(json.dumps({**shape, "token": token}))
+    return token
 
 
 def installation_figures(place):
@@ -162,7 +185,7 @@ def installation_figures(place):
     for number in range(20):
         begin = time.perf_counter()
         with database.session() as session:
-            info = create_estate(session, place.clock, code=f"new-{number}", name="New")
+            info = create_estate(session, place.clock, code=f"new-{uuid7()}", name="New")
             ctx = place.context(session, info, system_actor(place.plugins), frozenset())
             enable(ctx, place.plugins.names)
             ctx.seal()
