@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 from generate import ESTATES, estates, fill
@@ -104,7 +105,7 @@ def main():
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--estates", type=int, default=ESTATES)
     parser.add_argument("--half", action="store_true", help="the measured estate owns half of all rows")
-    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--data", type=Path, help="where to keep the filled database")
     options = parser.parse_args()
@@ -229,6 +230,8 @@ def requests(token, processes, count):
         ),
         "all departments": lambda c, _n: c.send("GET", f"{base}/records?limit=50"),
         "search for a number": lambda c, _n: c.send("GET", f"{orders}?limit=50&q={first[0]['number']}"),
+        "search for a word, 1 in 6": lambda c, _n: c.send("GET", f"{orders}?limit=50&q={quote('水龙头')}"),
+        "search for nothing there": lambda c, _n: c.send("GET", f"{orders}?limit=50&q={quote('水异响')}"),
         "detail": lambda c, _n: c.send("GET", f"{orders}/{first[0]['id']}"),
         "create": lambda c, n: c.send("POST", orders, {"title": f"No. {n}", "order_type": "corrective"}, key=f"k{n}"),
         "state change": submit,

@@ -4,6 +4,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from wuye.errors import Problem
@@ -118,3 +120,35 @@ def test_the_index_follows_what_people_edit(estate):
     with estate.place.database.session(role="ops") as session:
         session.pin(estate.info.id)
         assert session.scalar(text("SELECT count(*) FROM core_search_entry WHERE id = :id"), {"id": made["id"]}) == 1
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    start=st.lists(st.one_of(st.none(), st.integers(1, 4)), min_size=1, max_size=8),
+    later=st.lists(st.tuples(st.integers(0, 6), st.one_of(st.none(), st.integers(1, 4))), max_size=6),
+    limit=st.integers(1, 4),
+    sort=st.sampled_from(["due_at", "-due_at", "opened_at", "-opened_at"]),
+)
+def test_whatever_is_inserted_between_two_pages_nothing_is_lost_or_repeated(make_estate, start, later, limit, sort):
+    """`start` are due days of what is there, `later` (before which page, due day) of what comes while it is read."""
+    estate = make_estate()
+    manager = estate.login("core.manager")
+
+    def add(day):
+        values = {} if day is None else {"due_at": f"2026-03-0{day}T08:00:00Z"}
+        return manager.create("work-orders", title="x", order_type="corrective", **values)["id"]
+
+    before = [add(day) for day in start]
+    seen, after, page = [], "", 0
+    while after is not None:
+        for _page, day in (item for item in later if item[0] == page):
+            add(day)
+        answer = manager.ask(
+            "GET", f"{manager.url('work-orders')}?limit={limit}&sort={sort}" + (f"&after={after}" if after else "")
+        )
+        seen += [row["id"] for row in answer["items"]]
+        after, page = answer["after"], page + 1
+    assert len(seen) == len(set(seen))
+    assert set(before) <= set(seen)
+    order = [row["id"] for row in manager.list("work-orders", f"limit=200&sort={sort}") if row["id"] in set(seen)]
+    assert seen == order, "and in the order that was asked for"

@@ -6,12 +6,13 @@ adds the estate itself.
 """
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import column as sql_column
 from sqlalchemy.types import BigInteger, Text, Uuid
@@ -24,14 +25,52 @@ LIMIT = 2000
 
 _WAITING = "search_entries_waiting"
 
-FUNCTION = """
-CREATE OR REPLACE FUNCTION wuye_search(wanted bigint[], needle text, wanted_kind text) RETURNS SETOF uuid
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT id FROM core_search_entry
-    WHERE grams @> wanted AND estate_id = wuye_estate()
-      AND (wanted_kind IS NULL OR kind = wanted_kind) AND strpos(content, needle) > 0
+#: A search shows at most this many things, the newest first; nobody reads on, they narrow the search.
+MOST_HITS = 1000
+
+#: A number or a phone number is looked for as a whole first: among half a million records one index entry finds it.
+#: Else, a word that many of the newest entries have is looked for from the newest back, and ends at the last hit that
+#: is wanted; every other word by its bigrams.
+FUNCTION = f"""
+CREATE OR REPLACE FUNCTION wuye_search(wanted bigint[], whole bigint[], needle text, wanted_kind text)
+RETURNS SETOF uuid LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    here CONSTANT uuid := wuye_estate();
+    most CONSTANT int := {MOST_HITS};
+    common bool;
+BEGIN
+    IF cardinality(whole) > 0 THEN
+        RETURN QUERY
+            SELECT id FROM core_search_entry
+            WHERE grams @> whole AND estate_id = here AND (wanted_kind IS NULL OR kind = wanted_kind)
+              AND strpos(content, needle) > 0
+            ORDER BY id DESC LIMIT most;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+    SELECT count(*) FILTER (WHERE (wanted_kind IS NULL OR kind = wanted_kind) AND strpos(content, needle) > 0) > 25
+    INTO common
+    FROM (SELECT kind, content FROM core_search_entry WHERE estate_id = here ORDER BY id DESC LIMIT 500) AS newest;
+    IF common THEN
+        RETURN QUERY
+            SELECT id FROM core_search_entry
+            WHERE estate_id = here AND (wanted_kind IS NULL OR kind = wanted_kind) AND strpos(content, needle) > 0
+            ORDER BY estate_id DESC, id DESC LIMIT most;
+    ELSE
+        RETURN QUERY
+            SELECT found.id FROM (
+                SELECT id, kind, content FROM core_search_entry WHERE grams @> wanted AND estate_id = here OFFSET 0
+            ) AS found
+            WHERE (wanted_kind IS NULL OR found.kind = wanted_kind) AND strpos(found.content, needle) > 0
+            ORDER BY found.id DESC LIMIT most;
+    END IF;
+END
 $$
 """
+
+#: What is looked for as a whole: a word with a digit, too long to be a room.
+_WHOLE = re.compile(r"(?=\S*\d)\S{6,}")
 
 
 def fold(value: str) -> str:
@@ -40,19 +79,23 @@ def fold(value: str) -> str:
 
 
 def grams_of(estate_id: UUID, folded: str) -> list[int]:
-    """Return the distinct hashes of all pairs of neighbouring characters, and of single ones, with the estate."""
-    salt = estate_id.bytes
-    pairs = {folded[i : i + 2] for i in range(len(folded) - 1)} | set(folded)
-    return [int.from_bytes(hashlib.blake2b(pair.encode(), key=salt, digest_size=8).digest()) >> 1 for pair in pairs]
+    """Return the distinct hashes of all pairs of neighbouring characters, of single ones, and of numbers as a whole."""
+    return _hashes(estate_id, _pairs(folded) | set(folded) | set(_WHOLE.findall(folded)))
 
 
 def query_grams(estate_id: UUID, folded: str) -> list[int]:
     """Return the hashes that a text must have to contain `folded`."""
-    if len(folded) == 1:
-        return grams_of(estate_id, folded)
+    return _hashes(estate_id, _pairs(folded) or {folded})
+
+
+def _pairs(folded: str) -> set[str]:
+    return {folded[i : i + 2] for i in range(len(folded) - 1)}
+
+
+def _hashes(estate_id: UUID, pieces: Iterable[str]) -> list[int]:
+    """Return 63-bit hashes that are the estate's own, so that no index entry is shared between estates."""
     salt = estate_id.bytes
-    pairs = {folded[i : i + 2] for i in range(len(folded) - 1)}
-    return [int.from_bytes(hashlib.blake2b(pair.encode(), key=salt, digest_size=8).digest()) >> 1 for pair in pairs]
+    return [int.from_bytes(hashlib.blake2b(each.encode(), key=salt, digest_size=8).digest()) >> 1 for each in pieces]
 
 
 def index(session: EstateSession, kind: str, subject_id: UUID, parts: Iterable[str | None]) -> None:
@@ -107,13 +150,18 @@ def matches(column: ColumnElement[UUID]) -> ColumnElement[bool]:
     """Return the condition that a row's id is among the hits; `parameters` says for what."""
     hits = func.wuye_search(
         bindparam("needle_grams", type_=ARRAY(BigInteger)),
+        bindparam("needle_whole", type_=ARRAY(BigInteger)),
         bindparam("needle", type_=Text()),
         bindparam("needle_kind", type_=Text()),
     )
-    return column.in_(select(hits.table_valued(sql_column("id", Uuid)).render_derived().c.id))
+    found = select(hits.table_valued(sql_column("id", Uuid)).render_derived().c.id)
+    # An array is looked up by index, hit by hit; a join the planner might begin with the estate's whole table.
+    return column == any_(func.array(found.scalar_subquery()))
 
 
 def parameters(estate_id: UUID, needle: str, kind: str | None) -> dict[str, object]:
     """Return the parameters of `matches`: what is looked for, among one kind of things or (None) among all."""
     folded = fold(needle)
-    return {"needle_grams": query_grams(estate_id, folded), "needle": folded, "needle_kind": kind}
+    whole = _hashes(estate_id, [folded] if _WHOLE.fullmatch(folded) else [])
+    grams = query_grams(estate_id, folded)
+    return {"needle_grams": grams, "needle_whole": whole, "needle": folded, "needle_kind": kind}

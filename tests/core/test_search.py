@@ -1,0 +1,58 @@
+"""Search finds Latin and Chinese alike, numbers at once, and shows the newest where very many are found."""
+
+import pytest
+
+from wuye.records import search
+
+
+@pytest.fixture
+def desk(estate):
+    manager = estate.login("core.manager")
+    for title in ("厨房水龙头漏水", "楼道灯不亮", "Pump 7 makes a noise", "ＰＵＭＰ room is wet"):
+        manager.create("work-orders", title=title, order_type="corrective", text=f"EXT-{len(title)}0007")
+    return manager
+
+
+@pytest.mark.parametrize(
+    ("needle", "found"),
+    [
+        ("漏", ["厨房水龙头漏水"]),
+        ("水龙", ["厨房水龙头漏水"]),
+        ("水头", []),
+        ("pump", ["Pump 7 makes a noise", "ＰＵＭＰ room is wet"]),
+        ("PUMP 7", ["Pump 7 makes a noise"]),
+        ("ext-70007", ["厨房水龙头漏水"]),
+        ("xt-7000", ["厨房水龙头漏水"]),
+        ("70007", ["厨房水龙头漏水"]),
+        ("%", []),
+        ("' OR 1=1 --", []),
+    ],
+)
+def test_words_parts_of_words_and_numbers_are_found(desk, needle, found):
+    from urllib.parse import quote
+
+    assert sorted(row["title"] for row in desk.list("work-orders", f"q={quote(needle)}")) == sorted(found)
+
+
+def test_a_whole_number_is_found_alone_though_another_title_contains_more(desk):
+    number = desk.list("work-orders", "limit=1")[0]["number"]
+    desk.create("work-orders", title=f"follows {number}9", order_type="corrective")
+    assert [row["number"] for row in desk.list("work-orders", f"q={number}")] == [number]
+    assert len(desk.list("work-orders", f"q={number[:-1]}")) > 1
+
+
+def test_what_very_many_have_is_shown_newest_first_and_ends(desk, monkeypatch, estate):
+    for number in range(60):
+        desk.create("work-orders", title=f"灯 {number}", order_type="corrective")
+    rows = desk.all("work-orders", "q=灯&limit=20")
+    assert [row["title"] for row in rows[:2]] == ["灯 59", "灯 58"]
+    assert len(rows) == 61
+    with estate.context() as ctx:
+        wanted = search.parameters(ctx.estate.id, "灯", "core_person")
+        sql = "SELECT wuye_search(%(needle_grams)s, %(needle_whole)s, %(needle)s, %(needle_kind)s)"
+        assert ctx.session.fetch(sql, wanted) == [], "a kind that nobody asked for is not shown"
+
+
+def test_another_estates_words_are_not_found(desk, make_estate):
+    stranger = make_estate().login("core.manager")
+    assert stranger.list("work-orders", "q=水龙头") == []
