@@ -1,0 +1,61 @@
+"""Writes the tables of docs/performance.md from the JSON of the runs: `python bench/table.py`."""
+
+import json
+import re
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "performance.md"
+#: CPU ms a request and figures of an installation, from the project's decisions; None: no target was set.
+TARGETS = {
+    "list of 50, first page": 3,
+    "list of 50, by state": 3,
+    "list of 50, far page": 3,
+    "create": 5,
+    "state change": 5,
+}
+FIGURES = {
+    "new_estate_ms": ("new estate with all departments, ms", 100),
+    "enable_ms": ("enable a plugin, ms", 50),
+    "empty_estate_kb": ("disk of a further empty estate, kB", 100),
+    "cold_start_s": ("cold start to the first answer, s", 1.0),
+    "idle_pss_mb": ("idle memory of one worker, MB PSS", 90),
+}
+
+
+def runs():
+    found = [json.loads(path.read_text()) for path in (HERE / "results").glob("*.json")]
+    return sorted(found, key=lambda run: (run["rows"], run["half"]))
+
+
+def title(run):
+    return f"{run['rows']:,} rows" + (", half in the measured estate" if run["half"] else "")
+
+
+def tables(found):
+    lines = ["| CPU ms a request | target | " + " | ".join(map(title, found)) + " |", "|---|---|" + "---|" * len(found)]
+    for work in found[-1]["requests"]:
+        cells = " | ".join(str(run["requests"][work]["cpu_ms"]) for run in found)
+        lines.append(f"| {work} | {TARGETS.get(work, '–')} | {cells} |")
+    lines += ["", "| figure | target | " + " | ".join(map(title, found)) + " |", "|---|---|" + "---|" * len(found)]
+    for name, (label, target) in FIGURES.items():
+        lines.append(f"| {label} | {target} | " + " | ".join(str(run[name]) for run in found) + " |")
+    last = found[-1]
+    lines += ["", f"With {title(last)}:", ""]
+    lines += ["| work | p50 / p95 ms, 1 client | requests/s, 1 client | p95 ms, 8 clients | requests/s, 8 clients |"]
+    lines += ["|---|---|---|---|---|"]
+    for work, one in last["requests"].items():
+        lines.append(
+            f"| {work} | {one['p50_ms_1']} / {one['p95_ms_1']} | {one['rps_1']} | {one['p95_ms_8']} | {one['rps_8']} |"
+        )
+    return "\n".join(lines)
+
+
+def main():
+    text = PAGE.read_text("utf-8")
+    between = r"(<!-- figures -->\n).*(<!-- end of figures -->)"
+    PAGE.write_text(re.sub(between, lambda m: f"{m[1]}{tables(runs())}\n{m[2]}", text, flags=re.DOTALL), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
