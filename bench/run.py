@@ -115,7 +115,12 @@ def main():
     serving = None
     try:
         token = prepare(place, folder, options)
-        results = {"rows": options.rows, "estates": options.estates, "half": options.half, **installation_figures(place)}
+        results = {
+            "rows": options.rows,
+            "estates": options.estates,
+            "half": options.half,
+            **installation_figures(place),
+        }
         environment = {**os.environ, "WUYE_DATA": str(folder)}
         started = time.perf_counter()
         serving = subprocess.Popen(
@@ -183,7 +188,7 @@ def installation_figures(place):
 
     created, switched = [], []
     before = size()
-    for number in range(20):
+    for _number in range(20):
         begin = time.perf_counter()
         with database.session() as session:
             info = create_estate(session, place.clock, code=f"new-{uuid7()}", name="New")

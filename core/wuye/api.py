@@ -23,7 +23,7 @@ from wuye.referrals import services as referrals
 from wuye.referrals.declaration import ReferralTarget
 from wuye.referrals.models import Referral
 from wuye.resources import fields
-from wuye.resources.declaration import Importing, Resource
+from wuye.resources.declaration import Importing, Look, Resource, View
 from wuye.resources.fields import between, length
 from wuye.resources.schemas import ActionInput, RecordSchema, ScopedSchema
 
@@ -44,6 +44,7 @@ __all__ = [
     "Importing",
     "Invalid",
     "Job",
+    "Look",
     "Mapped",
     "NotFound",
     "Person",
@@ -60,6 +61,7 @@ __all__ = [
     "State",
     "Tracked",
     "Transition",
+    "View",
     "_",
     "between",
     "check",

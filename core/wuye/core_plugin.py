@@ -24,7 +24,7 @@ from wuye.referrals.flow import referral_flow
 from wuye.referrals.models import Referral, Route
 from wuye.referrals.schemas import ReferralSchema, RouteSchema
 from wuye.referrals.services import open_referral, record_of, refer
-from wuye.resources.declaration import Resource
+from wuye.resources.declaration import Look, Resource
 from wuye.resources.query import own
 from wuye.resources.schemas import RecordSchema
 
@@ -82,43 +82,43 @@ class Core(Plugin):
             "properties", Property, PropertySchema, read="read_properties", read_own=None,
             create="manage_properties", update="manage_properties", on_create=create_property, on_edit=edit_property,
             columns=("code", "label", "kind", "parent", "area_m2", "archived"), filters=("kind", "parent", "code", "archived"),
-            sort=("label", "code"), search=("code", "label"),
+            sort=("label", "code"), search=("code", "label"), look=Look(icon="build"),
         )  # fmt: skip
         yield Resource(
             "people", Person, PersonSchema, read="read_people", read_own=None, create="manage_people", update="manage_people",
             columns=("name", "phone", "email", "external_id"), filters=("archived", "external_id"),
-            sort=("name", "created_at"), search=("name", "phone", "email", "external_id"),
+            sort=("name", "created_at"), search=("name", "phone", "email", "external_id"), look=Look(icon="people"),
         )  # fmt: skip
         yield Resource(
             "occupancies", Occupancy, OccupancySchema, read="read_people", read_own=None, create="manage_people", update="manage_people",
             columns=("person", "property", "relation", "since", "until"), filters=("person", "property", "relation"),
-            sort=("-since",), search=(),
+            sort=("-since",), search=(), look=Look(icon="key"),
         )  # fmt: skip
         yield Resource(
             "departments", Department, DepartmentSchema, read="read_people", read_own=None, create="manage_people", update="manage_people",
-            columns=("code", "name", "plugin"), filters=("code",), sort=("code",), search=(),
+            columns=("code", "name", "plugin"), filters=("code",), sort=("code",), search=(), look=Look(menu=False),
         )  # fmt: skip
         yield Resource(
             "staff", Staff, StaffSchema, read="read_people", read_own=None, create="manage_people", update="manage_people",
             columns=("person", "department", "post", "on_duty"), filters=("department", "person", "on_duty"),
-            sort=("created_at",), search=(),
+            sort=("created_at",), search=(), look=Look(icon="user"),
         )  # fmt: skip
         yield Resource(
             "routes", Route, RouteSchema, read="coordinate", read_own=None, create="configure", update="configure",
-            columns=("category", "department"), filters=("department",), sort=("category",), search=(),
+            columns=("category", "department"), filters=("department",), sort=("category",), search=(), look=Look(menu=False),
         )  # fmt: skip
         yield Resource(
             "referrals", Referral, ReferralSchema, referral_flow, read="take_referrals", read_own=None,
             create="coordinate", update=None, on_create=create_referral, visible=visible_referrals, importable=False,
             columns=("number", "title", "category", "department", "state", "priority", "place", "opened_at", "due_at"),
-            filters=("state", "phase", "department", "category", "priority", "origin", "target"),
+            filters=("state", "phase", "department", "category", "priority", "origin", "target", "due_at", "opened_at"),
             sort=("-opened_at", "due_at"),
         )  # fmt: skip
         yield Resource(
             "records", Record, RecordSchema, read="read_own", read_own=None, create=None, update=None,
             visible=visible_records, importable=False,
             columns=("number", "kind", "title", "state", "phase", "priority", "department", "place", "assignee", "opened_at", "due_at"),
-            filters=("kind", "state", "phase", "department", "priority", "place", "assignee", "requester"),
+            filters=("kind", "state", "phase", "department", "priority", "place", "assignee", "requester", "due_at", "opened_at"),
             sort=("-opened_at", "due_at"),
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -18,31 +19,34 @@ from wuye.resources.declaration import Resource
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def export(ctx: Context, resource: Resource, file: Path) -> int:
-    """Write all rows of a list that the actor may see, with all its fields; return how many.
+def export(ctx: Context, resource: Resource, file: Path, wanted: query.Query | None = None) -> int:
+    """Write all rows that a query finds (by default the whole list) and the actor may see; return how many.
+
+    The columns are the query's fields, or all that there are.
 
     Raises:
         BadRequest: the file's suffix is neither .csv nor .xlsx.
     """
-    names = tuple(resource.attributes)
+    wanted = wanted or query.Query({}, sort=resource.sort[0])
+    names = wanted.fields or tuple(resource.attributes)
+    found = rows(ctx, resource, replace(wanted, fields=names))
     if file.suffix.lower() == ".csv":
-        return _write_csv(file, names, rows(ctx, resource, names))
+        return _write_csv(file, names, found)
     if file.suffix.lower() == ".xlsx":
-        return _write_xlsx(file, names, rows(ctx, resource, names))
+        return _write_xlsx(file, names, found)
     raise BadRequest(_("Name the file .csv or .xlsx."))
 
 
-def rows(ctx: Context, resource: Resource, names: tuple[str, ...]) -> Iterator[list[str]]:
-    """Yield every row of a list as texts, page by page; times in the estate's zone."""
-    after = None
+def rows(ctx: Context, resource: Resource, wanted: query.Query) -> Iterator[list[str]]:
+    """Yield every row that a query finds as texts, page by page; times in the estate's zone."""
+    names, after = wanted.fields, None
     while True:
-        wanted = query.Query({}, sort=resource.sort[0], fields=("id", *names), limit=query.MAX_LIMIT, after=after)
-        page = query.run(ctx, resource, wanted)
+        page = query.run(ctx, resource, replace(wanted, fields=("id", *names), limit=query.MAX_LIMIT, after=after))
         for item in page.items:
             yield [_text(item[name], ctx) for name in names]
         if page.after is None:
             return
-        after = query.read_cursor(resource, resource.sort[0], page.after)
+        after = query.read_cursor(resource, wanted.sort, page.after)
 
 
 def _text(value: Any, ctx: Context) -> str:

@@ -1,6 +1,6 @@
 """Keeping the catalogues complete: `python -m wuye.translating` brings each zh_Hans.po up to date with the code.
 
-Messages are what the code marks with `_("…")`, and the labels in a plugin's manifest.
+Messages are what code and templates mark with `_("…")`, the labels in a plugin's manifest, and the names of its fields.
 """
 
 import sys
@@ -12,15 +12,21 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from wuye import labels
+from wuye.plugins.registry import Registry
+
 LOCALE = "zh_Hans"
 
 
-def messages_of(package: Path) -> set[str]:
-    """Return every message of a package: marked ones, and the labels of its manifest."""
+_SOURCES = [("**.py", "python"), ("**.html", "jinja2.ext.babel_extract")]
+
+
+def messages_of(package: Path, registry: Registry) -> set[str]:
+    """Return every message of a package: marked ones, the labels of its manifest, the names of its fields."""
     found = {
         message
         for _file, _line, message, _comments, _context in extract_from_dir(
-            package, method_map=[("**.py", "python")], keywords={"_": None}
+            package, method_map=_SOURCES, keywords={"_": None}, options_map={"**.html": {"silent": "false"}}
         )
         if isinstance(message, str)
     }
@@ -28,7 +34,14 @@ def messages_of(package: Path) -> set[str]:
     if manifest.is_file():
         data = tomllib.loads(manifest.read_text("utf-8"))
         found |= {data["plugin"]["label"], *data.get("permissions", {}).values()}
+        name = data["plugin"]["name"]
+        named = {owner: _names(registry, owner) for owner in ("core", name)}
+        found |= named[name] if name == "core" else named[name] - named["core"]
     return found
+
+
+def _names(registry: Registry, plugin: str) -> set[str]:
+    return {text for item in registry.resources.values() if item.plugin == plugin for text in labels.texts(item)}
 
 
 def catalogue_of(package: Path) -> dict[str, str]:
@@ -40,18 +53,18 @@ def catalogue_of(package: Path) -> dict[str, str]:
         return {str(m.id): str(m.string) for m in read_po(file, locale=LOCALE) if m.id}
 
 
-def update(package: Path) -> list[str]:
+def update(package: Path, registry: Registry) -> list[str]:
     """Write a package's catalogue with all its messages, sorted, and return those that still lack a translation."""
     known = catalogue_of(package)
     catalogue = Catalog(locale=LOCALE, fuzzy=False)
-    for message in sorted(messages_of(package)):
+    for message in sorted(messages_of(package, registry)):
         catalogue.add(message, known.get(message, ""))
     buffer = BytesIO()
     write_po(buffer, catalogue, omit_header=True, width=120)
     path = package / "translations" / f"{LOCALE}.po"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(buffer.getvalue().lstrip())
-    return sorted(message for message in messages_of(package) if not known.get(message))
+    return sorted(message for message in messages_of(package, registry) if not known.get(message))
 
 
 def main() -> None:
@@ -59,8 +72,9 @@ def main() -> None:
     from wuye.plugins.loader import load
 
     missing = 0
-    for name, plugin in load(strict=True).loaded.items():
-        for message in update(plugin.folder):
+    plugins = load(strict=True)
+    for name, plugin in plugins.loaded.items():
+        for message in update(plugin.folder, plugins.registry):
             sys.stderr.write(f"{name}: {message}\n")
             missing += 1
     sys.exit(1 if missing else 0)

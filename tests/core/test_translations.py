@@ -13,7 +13,7 @@ PLACES = re.compile(r"\{\w+(?:!r)?\}")
 @pytest.mark.parametrize("plugin", ["core", "customer_service", "maintenance"])
 def test_every_message_has_its_translation_and_no_other_is_kept(installation, plugin):
     folder = installation.plugins.loaded[plugin].folder
-    messages, translations = messages_of(folder), catalogue_of(folder)
+    messages, translations = messages_of(folder, installation.plugins.registry), catalogue_of(folder)
     assert len(messages) > 20
     assert messages == translations.keys()
     for message, translation in translations.items():

@@ -19,6 +19,7 @@ GLOBAL_TABLES = frozenset(
         "core_user",
         "core_membership",
         "core_api_token",
+        "core_browser_session",
         "core_sign_in_failure",
     }
 )

@@ -18,6 +18,8 @@ from wuye.estates.models import Estate
 from wuye.estates.services import create_estate, enable, system_actor
 from wuye.identity.services import add_member, create_user
 from wuye.installation import Installation
+from wuye.records.services import perform
+from wuye.referrals.models import OFFICE, Referral
 
 CODE = "demo"
 _SEED = 20260301
@@ -54,13 +56,18 @@ class DemoSummary:
     users: tuple[DemoUser, ...]
 
 
-def prepare(place: Installation) -> DemoSummary:
-    """Bring the tables up to date, and make the demo estate unless it is there; all of it or nothing."""
-    place.upgrade()
-    users = tuple(
+def demo_users(place: Installation) -> tuple[DemoUser, ...]:
+    """Return who can sign in to the demo."""
+    return tuple(
         DemoUser(f"{name}@demo.example", label, _password(place, name))
         for name, (label, _roles, _post) in _USERS.items()
     )
+
+
+def prepare(place: Installation) -> DemoSummary:
+    """Bring the tables up to date, and make the demo estate unless it is there; all of it or nothing."""
+    place.upgrade()
+    users = demo_users(place)
     with place.database.session() as session:
         if session.scalar(select(Estate.id).where(Estate.code == CODE)):
             return DemoSummary(created=False, estate=CODE, users=users)
@@ -95,6 +102,27 @@ def _fill(place: Installation, ctx: Context, clock: ManualClock, users: tuple[De
     stage = Stage(ctx, chance, homes, shared, cast, first_midnight(ctx, place.clock.now(), _DAYS))
     for day in stage.days(_DAYS):
         ctx.call("load_demo", stage=day)
+        _coordinate(day)
+
+
+_OUTCOMES = (
+    "已安排保洁现场清理",
+    "已联系车主挪车, 通道恢复畅通",
+    "已上门劝阻, 双方同意错峰施工",
+    "已清理楼道并张贴提示",
+)
+
+
+def _coordinate(stage: Stage) -> None:
+    """Have the manager settle by hand what no department takes; some of it stays on the board for a day or two."""
+    ctx = stage.ctx
+    waiting = select(Referral).where(Referral.department == OFFICE, Referral.state == "offered")
+    manager = stage.staff("经理")
+    for referral in ctx.session.scalars(waiting.where(Referral.opened_at < stage.midnight)).all():
+        if stage.chance.random() < 0.8:
+            acting = stage.acting(manager, ("core.manager",), max(stage.at(10), referral.updated_at))
+            perform(acting, referral, "handle", {"outcome": stage.chance.choice(_OUTCOMES)})
+            acting.seal()
 
 
 def _password(place: Installation, name: str) -> str:

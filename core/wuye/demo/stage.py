@@ -15,7 +15,8 @@ from wuye.properties.models import Property
 class Stage:
     """A day of the demo; the hook `load_demo` gets it once for each day, oldest first.
 
-    `midnight` is when the day began in the estate; `chance` is seeded, so that every demo is alike.
+    `midnight` is when the day began in the estate, `left` how many days follow it; `chance` is seeded, so that every demo
+    is alike.
     """
 
     ctx: Context
@@ -24,10 +25,12 @@ class Stage:
     shared: list[Property]
     cast: Cast
     midnight: datetime
+    left: int = 0
 
     def days(self, count: int) -> Iterator["Stage"]:
         """Yield the stage on each of the following days."""
-        for _number in range(count):
+        for number in range(count):
+            self.left = count - 1 - number
             yield self
             self.midnight += timedelta(days=1)
 

@@ -66,3 +66,22 @@ class ApiToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class BrowserSession(Base):
+    """A browser that somebody signed in with: the cookie is stored as a keyed hash, and can be revoked.
+
+    It ends at `expires_at` at the latest, and at `idle_until` unless it is used. `kept` is a device of one's own, which
+    stays signed in for longer; `agent` is what the browser says it is, for the list of one's devices.
+    """
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    key: Mapped[str] = mapped_column(unique=True)
+    digest: Mapped[str]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("core_user.id", ondelete="CASCADE"), index=True)
+    agent: Mapped[str] = mapped_column(default="")
+    kept: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    idle_until: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

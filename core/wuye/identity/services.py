@@ -177,12 +177,14 @@ _UNKNOWN = _hasher.hash("nobody has this password")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a token stands for, and what they are in the estate that was asked for (None: no member)."""
+    """Who a token or a browser stands for, and what they are in the estate that was asked for (None: no member)."""
 
     user_id: UUID
     name: str
     locale: str | None
+    host_admin: bool
     scopes: frozenset[str]
+    expires_at: datetime
     estate: EstateInfo | None
     suspended: bool
     person_id: UUID | None
@@ -190,8 +192,8 @@ class Caller:
     plugins: frozenset[str]
 
 
-class _TokenRow(NamedTuple):
-    """What `_CALLER` returns, in its order."""
+class _CallerRow(NamedTuple):
+    """What the statements of `_caller` return, in their order."""
 
     digest: str
     scopes: list[str]
@@ -202,6 +204,7 @@ class _TokenRow(NamedTuple):
     user_locale: str | None
     active: bool
     demo: bool
+    host_admin: bool
     estate_id: UUID
     code: str
     estate_name: str
@@ -214,16 +217,22 @@ class _TokenRow(NamedTuple):
     plugins: list[str]
 
 
-_CALLER = """
-    SELECT t.digest, t.scopes, t.expires_at, t.revoked_at, u.id AS user_id, u.name, u.locale AS user_locale, u.active, u.demo,
-        e.id AS estate_id, e.code, e.name AS estate_name, e.zone, e.locale, e.state, m.id AS membership, m.person_id, m.roles,
-        ARRAY(SELECT p.plugin FROM core_estate_plugin p WHERE p.estate_id = e.id AND p.enabled) AS plugins
-    FROM core_api_token t
+def _caller(source: str, scopes: str, expires: str, estate: str) -> str:
+    """Return the statement that finds out who calls by a token or a browser's cookie."""
+    return f"""
+    SELECT t.digest, {scopes}, {expires}, t.revoked_at, u.id, u.name, u.locale, u.active, u.demo, u.host_admin,
+        e.id, e.code, e.name, e.zone, e.locale, e.state, m.id, m.person_id, m.roles,
+        ARRAY(SELECT p.plugin FROM core_estate_plugin p WHERE p.estate_id = e.id AND p.enabled)
+    FROM {source} t
     JOIN core_user u ON u.id = t.user_id
-    LEFT JOIN core_estate e ON e.id = t.estate_id AND e.code = %(estate)s
+    LEFT JOIN core_estate e ON e.code = %(estate)s {estate}
     LEFT JOIN core_membership m ON m.estate_id = e.id AND m.user_id = u.id
     WHERE t.key = %(key)s
-    """
+    """  # noqa: S608 (its parts are the literals below)
+
+
+_BY_TOKEN = _caller("core_api_token", "t.scopes", "t.expires_at", "AND e.id = t.estate_id")
+_BY_BROWSER = _caller("core_browser_session", "ARRAY['*']", "least(t.expires_at, t.idle_until)", "")
 
 
 def identify(
@@ -234,22 +243,40 @@ def identify(
     Raises:
         Unauthenticated: the token is not known, has expired or was revoked, or its user may not sign in any more.
     """
-    refusal = Unauthenticated(_("The token is not valid."), hint=_("Make a new one: wuye token create."))
+    caller = _identified(session, _BY_TOKEN, tokens.digest_of(token, secret), now, token, estate, demo=demo)
+    if caller is None:
+        raise Unauthenticated(_("The token is not valid."), hint=_("Make a new one: wuye token create."))
+    return caller
+
+
+def identify_browser(
+    session: EstateSession, secret: bytes, now: datetime, cookie: str, estate: str | None, *, demo: bool
+) -> Caller | None:
+    """Find out like `identify` who a browser's cookie stands for; None if nobody is signed in with it (any more)."""
+    digest = tokens.digest_of(cookie, secret, BROWSER)
+    return _identified(session, _BY_BROWSER, digest, now, cookie, estate, demo=demo)
+
+
+#: The purpose of a browser's cookie, which is made like a token.
+BROWSER = "browser"
+
+
+def _identified(
+    session: EstateSession, statement: str, digest: str, now: datetime, token: str, estate: str | None, *, demo: bool
+) -> Caller | None:
     key = tokens.key_of(token)
-    if key is None:
-        raise refusal
-    rows = session.fetch(_CALLER, {"key": key, "estate": estate})
-    row = _TokenRow(*rows[0]) if rows else None
-    if row is None or not hmac.compare_digest(row.digest, tokens.digest_of(token, secret)):
-        raise refusal
+    rows = session.fetch(statement, {"key": key, "estate": estate}) if key is not None else ()
+    row = _CallerRow(*rows[0]) if rows else None
+    if row is None or not hmac.compare_digest(row.digest, digest):
+        return None
     if row.revoked_at is not None or row.expires_at <= now or not row.active or (row.demo and not demo):
-        raise refusal
+        return None
     info = None
     if row.membership is not None:
         info = EstateInfo(row.estate_id, row.code, row.estate_name, row.zone, row.locale)
     return Caller(
-        row.user_id, row.name, row.user_locale, frozenset(row.scopes), info, row.state == "suspended", row.person_id,
-        tuple(row.roles or ()), frozenset(row.plugins),
+        row.user_id, row.name, row.user_locale, row.host_admin, frozenset(row.scopes), row.expires_at, info,
+        row.state == "suspended", row.person_id, tuple(row.roles or ()), frozenset(row.plugins),
     )  # fmt: skip
 
 

@@ -24,11 +24,11 @@ class NewToken:
     digest: str
 
 
-def make(secret: bytes) -> NewToken:
-    """Make a token; `secret` is the installation's."""
+def make(secret: bytes, purpose: str = "api token") -> NewToken:
+    """Make a token; `secret` is the installation's. A token of one purpose is none of another."""
     body = "".join(secrets.choice(_ALPHABET) for _place in range(_KEY + _SECRET))
     text = f"{PREFIX}{body}{_checksum(body)}"
-    return NewToken(text, body[:_KEY], digest_of(text, secret))
+    return NewToken(text, body[:_KEY], digest_of(text, secret, purpose))
 
 
 def key_of(text: str) -> str | None:
@@ -39,9 +39,9 @@ def key_of(text: str) -> str | None:
     return body[:_KEY]
 
 
-def digest_of(text: str, secret: bytes) -> str:
+def digest_of(text: str, secret: bytes, purpose: str = "api token") -> str:
     """Return the keyed hash that is stored for a token."""
-    return hmac.new(secret, b"api token " + text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret, f"{purpose} {text}".encode(), hashlib.sha256).hexdigest()
 
 
 def _checksum(body: str) -> str:

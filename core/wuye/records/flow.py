@@ -27,11 +27,20 @@ class FlowError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A condition of a record. `phase` says to everybody, whatever the department, how far it is."""
+    """A condition of a record. `phase` says to everybody, whatever the department, how far it is.
+
+    `sign` is how pages draw it when that is not what its phase says: `check` waits for somebody's verdict, `bad` is trouble.
+    """
 
     name: str
     label: Text
     phase: Phase
+    sign: Literal["new", "run", "wait", "check", "done", "bad"] | None = None
+
+    @property
+    def shape(self) -> str:
+        """The sign that stands for the state."""
+        return self.sign or {"open": "new", "active": "run", "waiting": "wait", "done": "done"}[self.phase]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +76,29 @@ class Transition:
 class Flow:
     """A state machine; the first state is the initial one.
 
+    `path` names the states of the usual way from the first to the last, which a page draws as steps; by default all that
+    are declared before the first one that is done, and that one.
+
     Raises:
         FlowError: a name is used twice, a state is unknown or cannot be reached, or two transitions collide.
     """
 
     items: tuple[State | Transition, ...] = field(repr=False)
+    path: tuple[str, ...] = field(repr=False)
     states: Mapping[str, State] = field(init=False)
     transitions: Mapping[str, Transition] = field(init=False)
 
-    def __init__(self, *items: State | Transition) -> None:
+    def __init__(self, *items: State | Transition, path: tuple[str, ...] = ()) -> None:
         object.__setattr__(self, "items", items)
         object.__setattr__(self, "states", _unique(item for item in items if isinstance(item, State)))
         object.__setattr__(self, "transitions", _unique(item for item in items if isinstance(item, Transition)))
+        object.__setattr__(self, "path", path or self._usual())
         self._check()
+
+    def _usual(self) -> tuple[str, ...]:
+        names = list(self.states)
+        last = next((place for place, name in enumerate(names) if self.states[name].phase == "done"), len(names) - 1)
+        return tuple(names[: last + 1])
 
     @property
     def initial(self) -> State:
@@ -96,6 +115,8 @@ class Flow:
         for state in self.states.values():
             if state.phase not in PHASES:
                 raise FlowError(f"state {state.name}: phase {state.phase!r} is none of {', '.join(PHASES)}")
+        if strange := [name for name in self.path if name not in self.states]:
+            raise FlowError(f"the path names an unknown state {', '.join(strange)}")
         reached = {self.initial.name}
         for transition in self.transitions.values():
             named = {*transition.sources, *([transition.target] if transition.target else [])}

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, and_
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, and_, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
@@ -18,6 +18,8 @@ from wuye.properties.models import Property
 
 PHASES = ("open", "active", "waiting", "done")
 PRIORITIES = ("emergency", "urgent", "normal", "low")
+
+_UNFINISHED = text("phase <> 'done'")
 
 
 class Record(Tracked, Base):
@@ -39,6 +41,9 @@ class Record(Tracked, Base):
         scoped_index("phase", "opened_at", "id"),
         scoped_index("opened_at", "id"),
         scoped_index("thread_id"),
+        # What is open is little, however much was done: lists and counts of it never read the rest.
+        Index("ix_core_record_unfinished", "estate_id", "kind", "opened_at", "id", postgresql_where=_UNFINISHED),
+        Index("ix_core_record_unfinished_due", "estate_id", "due_at", "id", postgresql_where=_UNFINISHED),
     )
     number_prefix: ClassVar[str] = "R"
 

@@ -22,8 +22,8 @@ class Destination(ActionInput):
 referral_flow = Flow(
     State("offered", _("Offered"), "open"),
     State("accepted", _("Accepted"), "active"),
-    State("answered", _("Answered"), "waiting"),
-    State("returned", _("Returned"), "active"),
+    State("answered", _("Answered"), "waiting", "check"),
+    State("returned", _("Returned"), "active", "bad"),
     State("closed", _("Closed"), "done"),
     State("withdrawn", _("Withdrawn"), "done"),
     Transition("accept", _("Accept"), "offered", "accepted", "core.take_referrals", by=services.may_take,
@@ -40,4 +40,5 @@ referral_flow = Flow(
     Transition("close", _("Close"), "answered", "closed", SYSTEM, effect=services.tell_target("referral_closed")),
     Transition("withdraw", _("Withdraw"), ("offered", "accepted", "returned"), "withdrawn", SYSTEM,
                effect=services.tell_target("referral_withdrawn")),
+    path=("offered", "accepted", "answered", "closed"),
 )  # fmt: skip

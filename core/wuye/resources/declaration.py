@@ -1,13 +1,17 @@
 """The declaration of a resource: one object from which list, detail, API, search, import and export are made."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import orjson
 from sqlalchemy import ColumnElement
 
+from wuye.errors import Text
+from wuye.i18n import _
 from wuye.records.flow import SYSTEM, Flow
 from wuye.records.models import Record
 from wuye.resources import fields
@@ -16,6 +20,8 @@ from wuye.resources.schemas import ScopedSchema
 if TYPE_CHECKING:
     from wuye.context import Context
     from wuye.plugins.registry import Registry
+
+_FILTER = re.compile(r"filter\[(\w+)\]")
 
 Create = Callable[["Context", Mapping[str, Any]], Any]
 Edit = Callable[["Context", Any, Mapping[str, Any]], Any]
@@ -41,6 +47,59 @@ class Importing:
     after: "Callable[[Context, Any, str], None] | None" = None
 
 
+def arguments_of(text: str) -> dict[str, list[str]]:
+    """Return the parameters of an address's query as lists of values."""
+    found: dict[str, list[str]] = {}
+    for name, value in parse_qsl(text, keep_blank_values=False):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A named query that a resource offers: `query` is written as in a list's address (`filter[phase]=!done`)."""
+
+    name: str
+    label: Text
+    query: str
+
+    @property
+    def arguments(self) -> dict[str, list[str]]:
+        """The query as parsed parameters."""
+        return arguments_of(self.query)
+
+
+#: What every list of work offers.
+WORK_VIEWS = (
+    View("open", _("Open"), "filter[phase]=!done"),
+    View("mine", _("Mine"), "filter[phase]=!done&filter[assignee]=me"),
+    View("unassigned", _("Unassigned"), "filter[phase]=!done&filter[assignee]=null"),
+    View("overdue", _("Overdue"), "filter[phase]=!done&filter[due_at]=..now&sort=due_at"),
+    View("all", _("All"), ""),
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pages show a resource; all of it can be left out.
+
+    `label` is the heading of its list, `create` what the button says that makes a new one. `icon` is a name from the icon
+    set, the plugin's own by default; `icons` chooses another by a choice field: (field, value → icon). `meta` are the
+    fields under a list item's title, `facts` the fields of the detail, `form` those of the form, in this order. `views`
+    are the tabs over the list, the first one is shown first. With `menu` False it is no entry of the navigation.
+    """
+
+    label: Text | None = None
+    create: Text | None = None
+    icon: str | None = None
+    icons: tuple[str, Mapping[str, str]] | None = None
+    meta: Sequence[str] = ()
+    facts: Sequence[str] = ()
+    form: Sequence[str] = ()
+    views: Sequence[View] = ()
+    menu: bool = True
+
+
 @dataclass
 class Resource:
     """A model that is offered to people and programs.
@@ -51,7 +110,7 @@ class Resource:
     the plugin's own by default; `read_own` lets people see what they asked for, do, or wrote. None means: not offered.
     `on_create` and `on_edit` replace the default service; `visible` replaces the rule of who sees which rows. An
     import takes the resource unless `importable` is False; `synonyms` are the headers that it knows for each field,
-    and `importing` what else it needs to know.
+    and `importing` what else it needs to know. `look` says how pages show it.
     """
 
     name: str
@@ -72,6 +131,7 @@ class Resource:
     importable: bool = True
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     importing: Importing = field(default_factory=Importing)
+    look: Look = field(default_factory=Look)
     plugin: str = field(default="", init=False)
 
     @property
@@ -93,6 +153,14 @@ class Resource:
     def search_kind(self) -> str:
         """The kind under which the model's rows stand in the search index."""
         return self.kind or str(self.model.__tablename__)
+
+    @cached_property
+    def views(self) -> Sequence[View]:
+        """The tabs over its list: declared ones, those of all work, or none."""
+        if self.look.views or not self.is_record:
+            return self.look.views
+        named = {name for view in WORK_VIEWS for name in _FILTER.findall(view.query)}
+        return WORK_VIEWS if named <= set(self.filters) else ()
 
     @cached_property
     def instance(self) -> ScopedSchema:
@@ -152,11 +220,14 @@ class Resource:
                 f"resource {self.name}: no manifest declares the permission {', '.join(map(str, strange))}"
             )
         shown = self.attributes
-        named = {*self.columns, *self.filters, *(item.removeprefix("-") for item in self.sort)}
+        look = self.look
+        named = {*self.columns, *self.filters, *(item.removeprefix("-") for item in self.sort), *look.meta, *look.facts}
         if unknown := sorted(named - shown.keys()):
             raise ValueError(f"resource {self.name}: the schema has no field {', '.join(unknown)}")
         if unknown := sorted(name for name in shown.values() if not hasattr(self.model, name)):
             raise ValueError(f"resource {self.name}: the model has no attribute {', '.join(unknown)}")
+        if unknown := sorted(set(look.form) - self.instance.load_fields.keys()):
+            raise ValueError(f"resource {self.name}: the schema takes no field {', '.join(unknown)}")
         if not self.columns:
             self.columns = tuple(shown)
         return self.key

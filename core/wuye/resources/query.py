@@ -5,16 +5,31 @@ Statements of the same shape differ in their parameters only, so each is built a
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any, Literal, cast
 from uuid import UUID
 
 import orjson
 from marshmallow import ValidationError
 from marshmallow.fields import Field
-from sqlalchemy import ColumnElement, Dialect, Integer, Select, Uuid, and_, bindparam, literal, or_, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Integer,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from wuye.context import Context
@@ -22,6 +37,7 @@ from wuye.errors import BadRequest, FieldError, Forbidden, Text
 from wuye.i18n import _
 from wuye.records import search
 from wuye.records.models import Record
+from wuye.resources import fields
 from wuye.resources.declaration import Resource
 from wuye.resources.rows import RowFunction, attribute_of, select_fields
 
@@ -31,14 +47,50 @@ COUNT_LIMIT = 1000
 
 _DIALECT: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it open
 
-_PARAMETERS = {"limit", "after", "sort", "q", "fields", "count"}
+PARAMETERS = {"limit", "after", "sort", "q", "fields", "count"}
+
+
+class _Me:
+    """Stands for the actor's person in a filter: `filter[assignee]=me`."""
+
+
+class _Now:
+    """Stands for the moment of the step in a range: `filter[due_at]=..now`."""
+
+
+ME, NOW = _Me(), _Now()
+Bound = datetime | date | _Now | None
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Two ends, both included; None is open. A day means the whole of it, in the estate's zone."""
+
+    low: Bound
+    high: Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What one field must be: one of `values` (None for nothing there), none of `excluded`, within `range`."""
+
+    values: tuple[Any, ...] = ()
+    excluded: tuple[Any, ...] = ()
+    range: Range | None = None
+
+    @property
+    def shape(self) -> tuple[int, bool, int, str]:
+        """What of it changes the statement: how many values, null among them, how many excluded, which ends."""
+        present = sum(value is not None for value in self.values)
+        ends = "" if self.range is None else f"{'low' * bool(self.range.low)} {'high' * bool(self.range.high)}"
+        return present, None in self.values, len(self.excluded), ends
 
 
 @dataclass(frozen=True)
 class Query:
     """What a list shall show: filters by field, text to search, order, columns and where to go on."""
 
-    filters: Mapping[str, tuple[Any, ...]]
+    filters: Mapping[str, Filter]
     needle: str | None = None
     sort: str = ""
     fields: tuple[str, ...] = ()
@@ -63,7 +115,7 @@ def parse(resource: Resource, arguments: Mapping[str, Sequence[str]]) -> Query:
         BadRequest: a parameter is unknown or holds what it may not; all of them are named.
     """
     errors: list[FieldError] = []
-    filters: dict[str, tuple[Any, ...]] = {}
+    filters: dict[str, Filter] = {}
     for name, values in arguments.items():
         if name.startswith("filter[") and name.endswith("]"):
             target = name[7:-1]
@@ -71,10 +123,10 @@ def parse(resource: Resource, arguments: Mapping[str, Sequence[str]]) -> Query:
                 hint = _("It can be filtered by: {names}.", names=", ".join(resource.filters) or "—")
                 errors.append(FieldError(name, _("There is no such filter."), hint))
                 continue
-            filters[target] = _filter_values(resource, target, values, errors)
-        elif name not in _PARAMETERS:
+            filters[target] = _read_filter(resource, target, values, errors)
+        elif name not in PARAMETERS:
             errors.append(FieldError(name, _("There is no such parameter.")))
-    single = {name: arguments[name][-1] for name in _PARAMETERS & arguments.keys()}
+    single = {name: arguments[name][-1] for name in PARAMETERS & arguments.keys()}
     sort = single.get("sort", resource.sort[0])
     if sort.removeprefix("-") not in {item.removeprefix("-") for item in resource.sort}:
         hint = _("It can be sorted by: {names}.", names=", ".join(resource.sort))
@@ -106,19 +158,40 @@ def parse(resource: Resource, arguments: Mapping[str, Sequence[str]]) -> Query:
     return Query(filters, search.fold(needle) or None, sort, columns, int(limit), after, count)
 
 
-def _filter_values(resource: Resource, name: str, values: Sequence[str], errors: list[FieldError]) -> tuple[Any, ...]:
-    """Return the values of one filter as Python values; a comma separates alternatives, `null` stands for nothing."""
+def _read_filter(resource: Resource, name: str, values: Sequence[str], errors: list[FieldError]) -> Filter:
+    """Read one filter: a comma separates alternatives, `!` excludes, `null` stands for nothing, `me` for the actor;
+    `low..high` is a range of times or days, either end may be missing, and `now` is the present moment."""
     item: Field[Any] = resource.instance.dump_fields[name]
-    wanted: list[Any] = []
-    for value in ",".join(values).split(","):
-        if value == "null":
-            wanted.append(None)
-            continue
-        try:
-            wanted.append(item.deserialize(value))
-        except ValidationError as error:
-            errors.extend(FieldError(f"filter[{name}]", cast(Text, message)) for message in _messages(error))
-    return tuple(wanted)
+    text = ",".join(values)
+    try:
+        if isinstance(item, fields.Moment | fields.Day) and ".." in text:
+            low, _dots, high = text.partition("..")
+            return Filter(range=Range(_read_bound(item, low), _read_bound(item, high)))
+        wanted = [_read_value(item, value) for value in text.split(",") if not value.startswith("!")]
+        excluded = [_read_value(item, value[1:]) for value in text.split(",") if value.startswith("!")]
+    except ValidationError as error:
+        errors.extend(FieldError(f"filter[{name}]", cast(Text, message)) for message in _messages(error))
+        return Filter()
+    return Filter(tuple(wanted), tuple(value for value in excluded if value is not None))
+
+
+def _read_value(item: Field[Any], text: str) -> Any:
+    if text == "null":
+        return None
+    if text == "me" and isinstance(item, fields.Reference) and item.target == "person":
+        return ME
+    return item.deserialize(text)
+
+
+def _read_bound(item: Field[Any], text: str) -> Bound:
+    if text in ("", "now"):
+        return NOW if text else None
+    if isinstance(item, fields.Moment) and len(text) <= len("2026-03-05"):
+        return _DAY.deserialize(text)
+    return cast(Bound, item.deserialize(text))
+
+
+_DAY = fields.Day()
 
 
 def _messages(error: ValidationError) -> list[object]:
@@ -184,7 +257,7 @@ class _Shape:
 
     names: tuple[str, ...]
     sort: str = ""
-    filters: tuple[tuple[str, int, bool], ...] = ()
+    filters: tuple[tuple[str, tuple[int, bool, int, str]], ...] = ()
     after: Literal["start", "value", "null"] = "start"
     needle: bool = False
     own: bool = False
@@ -214,13 +287,7 @@ def _prepare(resource: Resource, shape: _Shape) -> _Prepared:
             statement = statement.where(resource.model.id == bindparam("identity", type_=Uuid()))
         else:
             statement = _ordered(resource, statement, shape)
-        for number, (name, count, null) in enumerate(shape.filters):
-            statement = statement.where(_filter(attribute_of(resource, name), number, count, null=null))
-        if shape.needle:
-            statement = statement.where(search.matches(resource.model.id))
-        if shape.own:
-            user, person = bindparam("own_user", type_=Uuid()), bindparam("own_person", type_=Uuid())
-            statement = statement.where(_own(resource.model, user, person))
+        statement = _narrowed(resource, statement, shape)
         compiled = statement.compile(dialect=_DIALECT)
         # The resource is kept beside its statements, so that its id() stays its own.
         _prepared[key] = resource, _Prepared(statement, compiled.string, compiled.params, row)
@@ -241,12 +308,36 @@ def _ordered(resource: Resource, statement: Select[Any], shape: _Shape) -> Selec
     return statement.limit(bindparam("row_limit", type_=Integer()))
 
 
-def _filter(attribute: Any, number: int, count: int, *, null: bool) -> ColumnElement[bool]:
-    names = [f"filter_{number}_{place}" for place in range(count)]
-    choices: list[ColumnElement[bool]] = [attribute == bindparam(name, type_=attribute.type) for name in names]
+def _narrowed(resource: Resource, statement: Select[Any], shape: _Shape) -> Select[Any]:
+    """Add the conditions of a shape's filters, its search and its narrowing to own rows."""
+    for number, (name, of) in enumerate(shape.filters):
+        for condition in _conditions(attribute_of(resource, name), number, of):
+            statement = statement.where(condition)
+    if shape.needle:
+        statement = statement.where(search.matches(resource.model.id))
+    if shape.own:
+        user, person = bindparam("own_user", type_=Uuid()), bindparam("own_person", type_=Uuid())
+        statement = statement.where(_own(resource.model, user, person))
+    return statement
+
+
+def _conditions(attribute: Any, number: int, of: tuple[int, bool, int, str]) -> Iterator[ColumnElement[bool]]:
+    present, null, excluded, ends = of
+
+    def value(place: object) -> ColumnElement[Any]:
+        return bindparam(f"filter_{number}_{place}", type_=attribute.type)
+
+    choices: list[ColumnElement[bool]] = [attribute == value(place) for place in range(present)]
     if null:
         choices.append(attribute.is_(None))
-    return or_(*choices)
+    if choices:
+        yield or_(*choices)
+    for place in range(excluded):
+        yield attribute != value(f"not_{place}")
+    if "low" in ends:
+        yield attribute >= value("low")
+    if "high" in ends:
+        yield attribute <= value("high")
 
 
 def _beyond(attribute: Any, identifier: Any, *, null: bool, descending: bool) -> ColumnElement[bool]:
@@ -267,14 +358,32 @@ def _beyond(attribute: Any, identifier: Any, *, null: bool, descending: bool) ->
 def _parameters(ctx: Context, resource: Resource, query: Query) -> dict[str, Any]:
     values: dict[str, Any] = {"row_limit": query.limit + 1}
     for number, given in enumerate(query.filters.values()):
-        present = [value for value in given if value is not None]
+        present = [_resolved(ctx, value) for value in given.values if value is not None]
         values.update({f"filter_{number}_{place}": value for place, value in enumerate(present)})
+        for place, value in enumerate(given.excluded):
+            values[f"filter_{number}_not_{place}"] = _resolved(ctx, value)
+        if given.range is not None:
+            values[f"filter_{number}_low"] = _moment(ctx, given.range.low, time.min)
+            values[f"filter_{number}_high"] = _moment(ctx, given.range.high, time.max)
     if query.after is not None:
         values["after_value"], values["after_id"] = query.after
     if query.needle:
         kind = None if resource.model is Record else resource.search_kind
         values.update(search.parameters(ctx.estate.id, query.needle, kind))
     return values
+
+
+def _resolved(ctx: Context, value: Any) -> Any:
+    """Return a filter's value; nobody, if it stands for the person of an actor who is none here."""
+    return (ctx.actor.person_id or UUID(int=0)) if value is ME else value
+
+
+def _moment(ctx: Context, bound: Bound, of_day: time) -> Any:
+    if bound is NOW:
+        return ctx.now
+    if isinstance(bound, date) and not isinstance(bound, datetime):
+        return datetime.combine(bound, of_day, ctx.estate.tzinfo)
+    return bound
 
 
 def _execute(
@@ -294,14 +403,16 @@ def _visible(ctx: Context, resource: Resource, values: dict[str, Any]) -> tuple[
     return False, resource.visible(ctx) if resource.visible is not None else None
 
 
+def _shape_of(query: Query) -> tuple[tuple[str, tuple[int, bool, int, str]], ...]:
+    return tuple((name, given.shape) for name, given in query.filters.items())
+
+
 def run(ctx: Context, resource: Resource, query: Query) -> Page:
     """Read one page."""
     names = query.fields or ("id", *(name for name in resource.columns if name != "id"))
     values = _parameters(ctx, resource, query)
     own_only, rule = _visible(ctx, resource, values)
-    filters = tuple(
-        (name, sum(value is not None for value in given), None in given) for name, given in query.filters.items()
-    )
+    filters = _shape_of(query)
     after: Literal["start", "value", "null"] = "start"
     if query.after is not None:
         after = "null" if query.after[0] is None else "value"
@@ -325,3 +436,59 @@ def one(ctx: Context, resource: Resource, identity: UUID, *, reveal: bool = Fals
     prepared = _prepare(resource, _Shape(tuple(resource.attributes), own=own_only, one=True, reveal=reveal))
     rows = _execute(ctx, prepared, rule, values)
     return prepared.row(rows[0]) if rows else None
+
+
+def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]], most: int = 100) -> list[int]:
+    """Count several lists in one statement, each up to `most` (one more means: more)."""
+    parts: list[str] = []
+    parameters: dict[str, Any] = {}
+    for number, (resource, query) in enumerate(wanted):
+        values = {**_parameters(ctx, resource, query), "row_limit": most + 1}
+        own_only, rule = _visible(ctx, resource, values)
+        shape = _Shape(("id",), resource.sort[0], _shape_of(query), "start", bool(query.needle), own_only)
+        prepared = _prepare_count(resource, shape, rule)
+        sql = _NAMED.sub(lambda match, number=number: f"%({match[1]}_of_{number})s", prepared.sql)  # type: ignore[misc]  # the lambda keeps its own number
+        parts.append(f"(SELECT count(*) FROM ({sql}) AS list_{number})")  # noqa: S608 (compiled by SQLAlchemy)
+        parameters |= {f"{name}_of_{number}": value for name, value in {**prepared.parameters, **values}.items()}
+    return list(ctx.session.fetch("SELECT " + ", ".join(parts), parameters)[0]) if parts else []
+
+
+_NAMED = re.compile(r"%\((\w+)\)s")
+
+
+def _prepare_count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None) -> _Prepared:
+    """Return the statement that a count is made of: the rows of a shape, without order."""
+    key = (id(resource), shape, "count")
+    if rule is None and key in _counted:
+        return _counted[key][1]
+    statement: Select[Any] = select(literal_column("1")).select_from(resource.model)
+    if resource.kind is not None:
+        statement = statement.where(resource.model.kind == resource.kind)
+    statement = _narrowed(resource, statement, shape)
+    if rule is not None:
+        statement = statement.where(rule)
+    statement = statement.limit(bindparam("row_limit", type_=Integer()))
+    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    prepared = _Prepared(statement, compiled.string, compiled.params, lambda _row: {})
+    if rule is None:
+        _counted[key] = resource, prepared
+    return prepared
+
+
+_counted: dict[tuple[int, _Shape, str], tuple[Resource, _Prepared]] = {}
+
+
+def groups(ctx: Context, resource: Resource, query: Query, by: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Count a list's rows by one or more expressions: (value, …, count), the most frequent first, 500 at most."""
+    values = _parameters(ctx, resource, query)
+    own_only, rule = _visible(ctx, resource, values)
+    shape = _Shape((), resource.sort[0], _shape_of(query), "start", bool(query.needle), own_only)
+    total = func.count().label("rows_counted")
+    statement: Select[Any] = select(*by, total).select_from(resource.model)
+    if resource.kind is not None:
+        statement = statement.where(resource.model.kind == resource.kind)
+    statement = _narrowed(resource, statement, shape)
+    if rule is not None:
+        statement = statement.where(rule)
+    rows = ctx.session.connection().execute(statement.group_by(*by).order_by(total.desc()).limit(500), values)
+    return [tuple(row) for row in rows]

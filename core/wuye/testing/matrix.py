@@ -175,5 +175,3 @@ def permissions_of(estate: TestEstate, client: Client) -> frozenset[str]:
     with place.database.session() as session:
         caller = identify(session, place.database.secret, place.clock.now(), client.token, estate.code, demo=True)
     return place.plugins.registry.permissions_of(caller.roles, frozenset(place.plugins.loaded))
-
-

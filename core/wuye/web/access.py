@@ -9,9 +9,10 @@ from flask import Flask, current_app, g, request
 from wuye.context import Actor, Context
 from wuye.errors import NotFound, Unauthenticated
 from wuye.i18n import _, negotiate, use_locale
-from wuye.identity.services import Caller, identify, permissions_of
+from wuye.identity.services import Caller, identify, identify_browser, permissions_of
 from wuye.ids import uuid7
 from wuye.installation import Installation
+from wuye.web import browser
 from wuye.web.database import request_session
 
 #: What a route that needs no permission says instead of one.
@@ -59,11 +60,19 @@ def bearer_token() -> str:
 
 
 def call_for(estate: str | None) -> Caller:
-    """Find out who calls; begins the request's transaction."""
+    """Find out who calls, by a token or a browser's session; begins the request's transaction.
+
+    Raises:
+        Unauthenticated: nobody known. Forbidden: a browser's change that lacks the proof of coming from our pages.
+    """
     place = installation()
-    return identify(
-        request_session(), place.database.secret, place.clock.now(), bearer_token(), estate, demo=place.settings.demo
-    )
+    secret, now, demo = place.database.secret, place.clock.now(), place.settings.demo
+    if "Authorization" not in request.headers and (cookie := browser.cookie()):
+        caller = identify_browser(request_session(), secret, now, cookie, estate, demo=demo)
+        if caller is not None:
+            browser.check(secret, cookie)
+            return caller
+    return identify(request_session(), secret, now, bearer_token(), estate, demo=demo)
 
 
 def estate_context(estate: str, plugin: str) -> Context:
@@ -73,14 +82,24 @@ def estate_context(estate: str, plugin: str) -> Context:
         Unauthenticated: nobody known calls. NotFound: no such estate, no member of it, or the plugin is disabled there;
             the answers do not differ.
     """
-    caller = call_for(estate)
+    return context_of(call_for(estate), plugin)
+
+
+def context_of(caller: Caller, plugin: str) -> Context:
+    """Return the context of a known caller in the estate that they asked for.
+
+    Raises:
+        NotFound: as for `estate_context`.
+    """
     place = installation()
     if caller.estate is None or caller.suspended:
         raise NotFound
     active = (caller.plugins & place.plugins.loaded.keys()) | {"core"}
     if plugin not in active:
         raise NotFound
-    if caller.locale or "Accept-Language" not in request.headers:
+    if "locale" in request.cookies:
+        pass  # what was chosen in this browser holds
+    elif caller.locale or "Accept-Language" not in request.headers:
         _speak(caller.locale or caller.estate.locale)
     permissions = permissions_of(place.plugins.registry, caller.roles, caller.scopes, active)
     actor = Actor(caller.user_id, caller.person_id, caller.name, permissions)
@@ -94,7 +113,7 @@ def guard(app: Flask) -> None:
     def begin() -> None:
         g.request_id = str(uuid7())
         g.locale_scope = None
-        _speak(negotiate(request.headers.get("Accept-Language")))
+        _speak(negotiate(request.headers.get("Accept-Language"), request.cookies.get("locale")))
         if request.endpoint is not None and access_of(app, request.endpoint) is None:
             raise NotFound
 

@@ -13,7 +13,6 @@ from wuye.estates.models import Estate
 from wuye.identity.models import Membership
 from wuye.records import services as records
 from wuye.records.flow import SYSTEM
-from wuye.records.models import Record
 from wuye.resources import service
 from wuye.resources.declaration import Resource
 from wuye.resources.query import COUNT_LIMIT
@@ -152,22 +151,11 @@ class _Routes:
 
     def _actions(self, ctx: Context, row: dict[str, Any]) -> list[dict[str, Any]]:
         assert self.resource.flow is not None, "asked for flows only"
-        subject = _sketch(self.resource.kind, row)
+        subject = records.sketch(self.resource.kind, row)
         return [
             {"name": item.name, "label": str(item.label), "input": action_schema(item)}
             for item in records.available(ctx, subject)
         ]
-
-
-def _sketch(kind: str | None, row: dict[str, Any]) -> Record:
-    """Return as much of a record as deciding about its actions takes, made from what was read anyway."""
-    return Record(
-        kind=kind,
-        state=row["state"],
-        department=row["department"],
-        requester_id=row["requester"] and row["requester"]["id"],
-        assignee_id=row["assignee"] and row["assignee"]["id"],
-    )
 
 
 def _encode(arguments: dict[str, list[str]]) -> str:

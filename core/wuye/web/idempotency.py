@@ -2,9 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
-from flask import Response, request
+from flask import Request, Response, request
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -13,6 +14,7 @@ from wuye.errors import FieldError, Invalid
 from wuye.i18n import _
 from wuye.ids import uuid7
 from wuye.records.models import IdempotencyKey
+from wuye.web import browser
 
 #: The longest key, as Stripe has it.
 MAX_LENGTH = 255
@@ -40,40 +42,69 @@ def claim(ctx: Context) -> Claim:
             _("The Idempotency-Key cannot be used."),
             errors=[FieldError("Idempotency-Key", _("Use {low} to {high} characters.", low=1, high=MAX_LENGTH))],
         )
+    identity, stored = claim_key(ctx, key)
+    if stored is None:
+        return Claim(identity, None)
+    headers = {"Idempotency-Replayed": "true", **({"ETag": stored.etag} if stored.etag else {})}
+    return Claim(None, Response(stored.answer, stored.status, headers, content_type="application/json"))
+
+
+class Stored(NamedTuple):
+    """The answer that is kept for a key, and the digest of the request that it answered."""
+
+    request_digest: str
+    status: int
+    answer: bytes
+    etag: str | None
+
+
+def claim_key(ctx: Context, key: str) -> tuple[UUID, Stored | None]:
+    """Claim a key for the present request; return the claim's id, and what was answered before if it was.
+
+    Raises:
+        Invalid: the key was used for another request.
+    """
     digest = hashlib.sha256(
-        b"\0".join([request.method.encode(), request.path.encode(), request.get_data()])
+        b"\0".join([request.method.encode(), request.path.encode(), _without_proof(request)])
     ).hexdigest()
     identity = uuid7()
     user = ctx.actor.user_id
-    assert user is not None, "an API caller is a user"
+    assert user is not None, "a caller is a user"
     statement = insert(IdempotencyKey).values(
         estate_id=ctx.estate.id, id=identity, user_id=user, key=key, request_digest=digest, created_at=ctx.now
     )
     connection = ctx.session.connection()
     statement = statement.on_conflict_do_nothing(index_elements=["estate_id", "user_id", "key"])
     if connection.scalar(statement.returning(IdempotencyKey.id)) is not None:
-        return Claim(identity, None)
+        return identity, None
     table = IdempotencyKey.__table__
-    stored = connection.execute(
-        select(table.c.request_digest, table.c.status, table.c.answer, table.c.etag).where(
-            table.c.user_id == user, table.c.key == key
-        )
-    ).one()
+    columns = (table.c.request_digest, table.c.status, table.c.answer, table.c.etag)
+    found = connection.execute(select(*columns).where(table.c.user_id == user, table.c.key == key)).one()
+    stored = Stored(*found)
     if stored.request_digest != digest:
         raise Invalid(
             _("This Idempotency-Key was used for another request."),
             errors=[FieldError("Idempotency-Key", _("Use a new key for every new request."))],
         )
-    headers = {"Idempotency-Replayed": "true", **({"ETag": stored.etag} if stored.etag else {})}
-    return Claim(None, Response(stored.answer, stored.status, headers, content_type="application/json"))
+    return identity, stored
+
+
+def store(ctx: Context, identity: UUID, status: int, answer: bytes, etag: str | None = None) -> None:
+    """Keep the answer to a claimed key; it is committed with the effect, or not at all."""
+    statement = update(IdempotencyKey).where(IdempotencyKey.id == identity)
+    ctx.session.connection().execute(statement.values(status=status, answer=answer, etag=etag))
+
+
+def _without_proof(sent: Request) -> bytes:
+    """Return the body; a form's as its fields without the proof, which looks different on every page."""
+    if not sent.form:
+        return sent.get_data()
+    fields = [(name, value) for name, value in sorted(sent.form.items(multi=True)) if name != browser.FIELD]
+    return repr(fields).encode()
 
 
 def keep(ctx: Context, claimed: Claim, response: Response) -> Response:
     """Store the answer to a claimed key; it is committed with the effect, or not at all."""
     if claimed.id is not None:
-        ctx.session.connection().execute(
-            update(IdempotencyKey)
-            .where(IdempotencyKey.id == claimed.id)
-            .values(status=response.status_code, answer=response.get_data(), etag=response.headers.get("ETag"))
-        )
+        store(ctx, claimed.id, response.status_code, response.get_data(), response.headers.get("ETag"))
     return response

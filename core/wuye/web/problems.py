@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -27,9 +27,17 @@ def json_response(body: Any, status: int = 200, headers: dict[str, str] | None =
     return Response(orjson.dumps(body), status, headers, content_type="application/json")
 
 
+#: Where an application keeps the function (body, headers) → response that shows a problem as a page.
+PAGE = "wuye.problem_page"
+
+
 def problem_response(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    """Return a problem+json answer with the request's id."""
+    """Return a problem with the request's id: problem+json from the API, a page elsewhere."""
     body["request_id"] = g.get("request_id")
+    page = current_app.extensions.get(PAGE)
+    if page is not None and not request.path.startswith("/api/"):
+        shown: Response = page(body, headers or {})
+        return shown
     return Response(orjson.dumps(body, default=str), body["status"], headers, content_type="application/problem+json")
 
 

@@ -39,6 +39,10 @@ def live_day(stage: Stage) -> None:
     """Answer for what was done since yesterday, then take what comes in today."""
     for request in stage.ctx.session.scalars(select(Request).where(Request.state == "resolved")).all():
         _answer_for(stage, request)
+    waiting = select(Request).where(Request.state == "new", Request.opened_at < stage.midnight)
+    for request in stage.ctx.session.scalars(waiting).all():
+        answer = "已电话回复并登记跟进。"
+        _step(stage, stage.staff("客服"), AGENT, stage.at(9), request, "answer", resolution=answer)
     for _number in range(stage.chance.randint(4, 6)):
         _take_in(stage)
 

@@ -12,7 +12,7 @@ request_flow = Flow(
     State("dispatched", _("Handed over"), "active"),
     State("in_progress", _("In progress"), "active"),
     State("waiting", _("Waiting"), "waiting"),
-    State("resolved", _("Waiting for acceptance"), "waiting"),
+    State("resolved", _("Waiting for acceptance"), "waiting", "check"),
     State("accepted_by_requester", _("Accepted by the requester"), "waiting"),
     State("closed", _("Closed"), "done"),
     State("rejected", _("Not admitted"), "done"),
@@ -55,4 +55,5 @@ request_flow = Flow(
     Transition("reject", _("Do not admit"), "new", "rejected", HANDLE, reason=True),
     Transition("merge", _("Merge"), ("new", "accepted"), "merged", HANDLE, Merge, effect=services.merge),
     Transition("cancel", _("Cancel"), ("new", "accepted"), "cancelled", RESPOND, by="requester"),
+    path=("new", "accepted", "dispatched", "in_progress", "resolved", "closed"),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Importing, Job, Plugin, Record, Referral, Resource, Stage, hookimpl, take
+from wuye.api import Context, Importing, Job, Look, Plugin, Record, Referral, Resource, Stage, _, hookimpl, take
 from wuye_customer_service.demo import live_day
 from wuye_customer_service.flows import request_flow
 from wuye_customer_service.importing import SYNONYMS, WORDS, hand_on
@@ -10,6 +10,17 @@ from wuye_customer_service.jobs import silent_acceptance
 from wuye_customer_service.models import Request
 from wuye_customer_service.schemas import RequestSchema
 from wuye_customer_service.services import create_request
+
+LOOK = Look(
+    create=_("Log a request"),
+    icons=("request_kind", {"inquiry": "question", "complaint": "alert", "suggestion": "bulb", "repair": "tool",
+                            "help": "hand", "praise": "heart"}),
+    meta=("request_kind", "place", "requester"),
+    facts=("requester", "contact_phone", "place", "request_kind", "category", "assignee", "promise", "opened_at",
+           "resolved_at", "accepted_how", "rating", "rating_comment", "resolution", "merged_into"),
+    form=("title", "request_kind", "category", "place", "requester", "contact_phone", "channel", "priority", "due_at",
+          "text"),
+)  # fmt: skip
 
 
 class CustomerService(Plugin):
@@ -22,10 +33,11 @@ class CustomerService(Plugin):
             "requests", Request, RequestSchema, request_flow, on_create=create_request,
             columns=("number", "title", "request_kind", "category", "state", "priority", "place", "requester", "assignee",
                      "channel", "opened_at", "due_at"),
-            filters=("state", "phase", "request_kind", "category", "priority", "channel", "place", "requester", "external_id"),
+            filters=("state", "phase", "request_kind", "category", "priority", "channel", "place", "requester", "assignee",
+                     "due_at", "opened_at", "external_id"),
             sort=("-opened_at", "due_at"),
             search=("number", "title", "text", "external_id", "contact_phone"),
-            synonyms=SYNONYMS, importing=Importing(words=WORDS, defaults={"channel": "import"}, after=hand_on),
+            look=LOOK, synonyms=SYNONYMS, importing=Importing(words=WORDS, defaults={"channel": "import"}, after=hand_on),
         )  # fmt: skip
 
     @hookimpl

@@ -29,11 +29,12 @@ def live_day(stage: Stage) -> None:
 
 def _work_on(stage: Stage, order: WorkOrder) -> None:
     if order.state == "ready":
-        technician = stage.staff("维修技工")
+        first = stage.cast.staff["维修技工"][0]
+        technician = first if stage.left == 0 and stage.chance.random() < 0.6 else stage.staff("维修技工")
         chief = stage.staff("工程主管")
         _step(stage, chief, CHIEF, stage.at(12), order, "assign", assignee=str(technician.id))
     person = stage.ctx.session.get(Person, (stage.ctx.estate.id, order.assignee_id))
-    if person is None or (order.priority != "emergency" and stage.chance.random() < 0.12):
+    if person is None or (order.priority != "emergency" and (stage.left == 0 or stage.chance.random() < 0.12)):
         return
     at = max(stage.at(13), order.updated_at + timedelta(minutes=3))
     for action in _remaining(order.state, stage):

@@ -21,8 +21,8 @@ work_order_flow = Flow(
     State("on_site", _("On site"), "active"),
     State("in_progress", _("In progress"), "active"),
     State("on_hold", _("On hold"), "waiting"),
-    State("done", _("Done"), "waiting"),
-    State("rework", _("Rework"), "active"),
+    State("done", _("Done"), "waiting", "check"),
+    State("rework", _("Rework"), "active", "bad"),
     State("verified", _("Verified"), "done"),
     State("cancelled", _("Cancelled"), "done"),
     State("converted", _("Converted into a project"), "done"),
@@ -63,4 +63,5 @@ work_order_flow = Flow(
                "accepted", "en_route", "on_site", "in_progress", "on_hold", "rework"), "cancelled", SYSTEM),
     Transition("convert", _("Convert into a project"), ("ready", "assigned", "in_progress", "on_hold"), "converted",
                APPROVE, reason=True, effect=services.give_up),
+    path=("ready", "assigned", "accepted", "in_progress", "done", "verified"),
 )  # fmt: skip

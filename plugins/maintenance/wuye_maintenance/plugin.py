@@ -2,13 +2,23 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Importing, Plugin, Record, ReferralTarget, Resource, Stage, hookimpl, take
+from wuye.api import Context, Importing, Look, Plugin, Record, ReferralTarget, Resource, Stage, _, hookimpl, take
 from wuye_maintenance.demo import live_day
 from wuye_maintenance.flows import work_order_flow
 from wuye_maintenance.importing import ASSET_SYNONYMS, ASSET_WORDS, WORK_ORDER_SYNONYMS, WORK_ORDER_WORDS
 from wuye_maintenance.models import Asset, WorkOrder
 from wuye_maintenance.schemas import AssetSchema, WorkOrderSchema
 from wuye_maintenance.services import create_work_order, take_over
+
+LOOK = Look(
+    create=_("New work order"),
+    icons=("order_type", {"corrective": "tool", "preventive": "gear", "inspection": "check", "statutory": "medal",
+                          "improvement": "up", "emergency": "bolt"}),
+    meta=("order_type", "place", "asset"),
+    facts=("place", "asset", "order_type", "requester", "assignee", "opened_at", "accepted_at", "on_site_at",
+           "started_at", "done_at", "verified_at", "verified_by", "hold_reason", "hold_until", "cause", "remedy",
+           "cost_limit"),
+)  # fmt: skip
 
 
 class Maintenance(Plugin):
@@ -21,9 +31,9 @@ class Maintenance(Plugin):
             "work-orders", WorkOrder, WorkOrderSchema, work_order_flow, on_create=create_work_order,
             columns=("number", "title", "order_type", "state", "priority", "place", "asset", "assignee", "requester",
                      "opened_at", "due_at", "done_at"),
-            filters=("state", "phase", "order_type", "priority", "place", "asset", "assignee"),
+            filters=("state", "phase", "order_type", "priority", "place", "asset", "assignee", "requester", "due_at", "opened_at"),
             sort=("-opened_at", "due_at"),
-            synonyms=WORK_ORDER_SYNONYMS, importing=Importing(words=WORK_ORDER_WORDS),
+            look=LOOK, synonyms=WORK_ORDER_SYNONYMS, importing=Importing(words=WORK_ORDER_WORDS),
         )  # fmt: skip
         yield Resource(
             "assets", Asset, AssetSchema, create="manage_assets", update="manage_assets", read_own=None,

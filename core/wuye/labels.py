@@ -1,0 +1,63 @@
+"""What people read for the names in the code: fields, words of choices, resources, departments.
+
+A field may bring its own label (`metadata={"label": _("…")}`); else its name is read as words. All of them are messages
+of the plugin that declares them, so that a catalogue lacks none.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+
+from marshmallow.fields import Field
+
+from wuye.errors import Text
+from wuye.i18n import LazyText
+from wuye.plugins.registry import Registry
+from wuye.records.flow import SYSTEM
+from wuye.resources import fields
+from wuye.resources.declaration import Resource
+from wuye.resources.schemas import input_schema
+
+#: The department of what no plugin carries.
+_OFFICE = LazyText("Office", {})
+
+
+@cache
+def worded(name: str) -> LazyText:
+    """Return a name as words: `order_type` → “Order type”, `opened_at` → “Opened at”."""
+    words = name.replace("_", " ").replace("-", " ").strip()
+    return LazyText(words[:1].upper() + words[1:], {})
+
+
+def field_label(name: str, item: Field[object]) -> Text:
+    """Return what a field is called."""
+    label: Text = item.metadata.get("label") or worded(name)
+    return label
+
+
+def resource_label(resource: Resource) -> Text:
+    """Return the heading of a resource's list."""
+    return resource.look.label or worded(resource.name)
+
+
+def department_label(registry: Registry, code: str) -> Text:
+    """Return what a department is called: its plugin's label, or its code as words if no plugin carries it."""
+    manifest = registry.manifests.get(code)
+    if manifest is not None:
+        return LazyText(manifest.label, {})
+    return _OFFICE if code == "office" else worded(code)
+
+
+def texts(resource: Resource) -> Iterator[str]:
+    """Yield every text that is made from a name of a resource: what its plugin's catalogue must have."""
+    if resource.look.label is None:
+        yield worded(resource.name).message
+    schemas = [resource.instance]
+    for step in resource.flow.transitions.values() if resource.flow else ():
+        if step.permission != SYSTEM:
+            schemas.append(input_schema(step))  # type: ignore[arg-type]  # any schema has fields
+    for schema in schemas:
+        for name, item in schema.fields.items():
+            if "label" not in item.metadata:
+                yield worded(name).message
+            if isinstance(item, fields.Choice):
+                yield from (worded(word).message for word in item.choices)

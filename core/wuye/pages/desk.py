@@ -1,0 +1,225 @@
+"""What waits: for me (my desk), for the office (the coordination board), and how it goes (the overview)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from babel.dates import format_skeleton, get_day_names
+from flask import Flask
+from sqlalchemy import Integer, cast, func, select
+
+from wuye.i18n import _, current_locale
+from wuye.labels import department_label
+from wuye.pages import charts
+from wuye.pages.access import Visit, page
+from wuye.pages.rendering import framed
+from wuye.records.models import Record
+from wuye.referrals.models import OFFICE
+from wuye.resources import query
+from wuye.resources.declaration import Resource
+from wuye.web.access import Access
+
+_FIELDS = (
+    "id",
+    "number",
+    "title",
+    "kind",
+    "state",
+    "phase",
+    "priority",
+    "due_at",
+    "assignee",
+    "opened_at",
+    "place",
+    "department",
+    "requester",
+)
+
+_MOST = 30
+
+
+def register(app: Flask) -> None:
+    """Add the pages."""
+    page(app, "/e/<estate>", "desk", _desk)
+    page(app, "/e/<estate>/coordination", "coordination", _coordination, Access(("core.coordinate",)))
+    page(app, "/e/<estate>/overview", "overview", _overview, Access(("core.read_records",)))
+
+
+def _listed(visit: Visit, resource: Resource, sort: str, **filters: Sequence[str]) -> list[dict[str, Any]]:
+    arguments = {f"filter[{name}]": list(values) for name, values in filters.items()}
+    wanted = query.parse(resource, {**arguments, "sort": [sort], "limit": [str(_MOST)]})
+    names = tuple(name for name in _FIELDS if name in resource.attributes)
+    return query.run(visit.ctx, resource, query.Query(wanted.filters, None, sort, names, _MOST)).items
+
+
+def _desk(visit: Visit) -> Any:
+    """Show all that waits for somebody, over all departments: theirs to do, offered to them, asked by them."""
+    ctx, resources = visit.ctx, visit.ctx.loaded.registry.resources
+    records, referrals = resources["core.records"], resources["core.referrals"]
+    groups: list[tuple[Any, str, list[dict[str, Any]]]] = []
+    if ctx.may("core.read_own"):
+        mine = _listed(visit, records, "due_at", assignee=["me"], phase=["!done"])
+        groups.append((_("Mine to do"), "tool", [row for row in mine if row["kind"] != "core.referral"]))
+    if ctx.may("core.take_referrals"):
+        offered = [name for name, target in ctx.loaded.registry.targets.items()
+                   if name in ctx.plugins and ctx.may(target.permission)]  # fmt: skip
+        if offered:
+            groups.append(
+                (
+                    _("Offered to my department"),
+                    "swap",
+                    _listed(visit, referrals, "due_at", state=["offered"], department=offered),
+                )
+            )
+    for resource in resources.values():
+        if (
+            resource.kind
+            and resource.plugin != "core"
+            and visit.readable(resource)
+            and resource.read in ctx.actor.permissions
+        ):
+            late = _listed(visit, resource, "due_at", phase=["!done"], due_at=["..now"])
+            if late:
+                label = department_label(ctx.loaded.registry, resource.plugin)
+                groups.append((_("Overdue: {department}", department=label), "clock", late))
+    if ctx.may("core.read_own"):
+        asked = _listed(visit, records, "-opened_at", requester=["me"], phase=["!done"])
+        groups.append((_("Asked by me"), "hand", [row for row in asked if row["kind"] != "core.referral"]))
+    shown = [group for group in groups if group[2]]
+    return framed(visit, "desk.html", title=_("My desk"), groups=shown, greeting=_greeting(visit))
+
+
+def _greeting(visit: Visit) -> Any:
+    hour = visit.ctx.now.astimezone(visit.ctx.estate.tzinfo).hour
+    name = visit.ctx.actor.name
+    if hour < 11:
+        return _("Good morning, {name}", name=name)
+    return _("Good afternoon, {name}", name=name) if hour < 18 else _("Good evening, {name}", name=name)
+
+
+def _coordination(visit: Visit) -> Any:
+    """Show the office the exceptions only: what nobody took, what came back, what is late anywhere."""
+    resources = visit.ctx.loaded.registry.resources
+    referrals, records = resources["core.referrals"], resources["core.records"]
+    untaken = _listed(visit, referrals, "-opened_at", state=["offered"], department=[OFFICE])
+    waiting = _listed(visit, referrals, "due_at", state=["offered"], department=[f"!{OFFICE}"])
+    returned = _listed(visit, referrals, "-opened_at", state=["returned"])
+    late = _listed(visit, records, "due_at", phase=["!done"], due_at=["..now"])
+    groups = [
+        (_("Nobody took it"), "swap", untaken, _("Route it to a department that is enabled, or have it done by hand.")),
+        (_("Offered, not answered"), "clock", waiting, _("The department has not taken or refused it yet.")),
+        (_("Sent back"), "undo", returned, _("Whoever asked did not accept the result.")),
+        (
+            _("Overdue"),
+            "alert",
+            [row for row in late if row["kind"] != "core.referral"],
+            _("Past its promise, in any department."),
+        ),
+    ]
+    return framed(visit, "coordination.html", title=_("Coordination"), groups=groups)
+
+
+def _overview(visit: Visit) -> Any:
+    """Show how it goes: figures, what comes in and gets done, what is open where, and when it arrives."""
+    ctx = visit.ctx
+    zone = ctx.estate.zone
+    today = ctx.now.astimezone(ctx.estate.tzinfo).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = today - timedelta(days=29)
+    work = [r for r in ctx.loaded.registry.resources.values() if r.kind and r.plugin != "core"]
+    kinds = [str(r.kind) for r in work]
+    table = Record.__table__.c
+    opened, closed = (_per_day(visit, column, start, kinds, zone) for column in (table.opened_at, table.closed_at))
+    days = [start.date() + timedelta(days=n) for n in range(30)]
+    created, done = [opened.get(day, 0) for day in days], [closed.get(day, 0) for day in days]
+    open_rows = ctx.session.connection().execute(
+        select(table.department, table.phase, (table.due_at < ctx.now).label("late"), func.count())
+        .where(table.phase != "done", table.kind.in_(kinds))
+        .group_by(table.department, table.phase, "late")
+    )
+    by_department: dict[str, list[int]] = {}
+    for department, phase, late, count in open_rows:
+        place = 2 if late else 1 if phase == "waiting" else 0
+        by_department.setdefault(department, [0, 0, 0])[place] += count
+    figures = _figures(visit, by_department, created, done, start, kinds)
+    ticks = [(n, format_skeleton("MMMd", days[n], locale=current_locale())) for n in (0, 10, 20, 29)]
+    bars = [
+        (str(department_label(ctx.loaded.registry, name)), values) for name, values in sorted(by_department.items())
+    ]
+    return framed(
+        visit,
+        "overview.html",
+        title=_("Overview"),
+        greeting=_greeting(visit),
+        figures=figures,
+        days=list(zip(days, created, done, strict=True)),
+        daily=charts.lines(
+            [charts.Series(str(_("Came in")), created), charts.Series(str(_("Done")), done, "b")], ticks
+        ),
+        departments=bars,
+        by_department=charts.stacked(bars, ("fa", "fs", "fr")),
+        **_arrivals(visit, start, kinds, zone),
+        attention=_listed(
+            visit, ctx.loaded.registry.resources["core.records"], "due_at", phase=["!done"], due_at=["..now"]
+        )[:5],
+    )
+
+
+def _per_day(visit: Visit, column: Any, start: datetime, kinds: list[str], zone: str) -> dict[Any, int]:
+    day = func.date(func.timezone(zone, column))
+    statement = select(day, func.count()).where(column >= start, Record.__table__.c.kind.in_(kinds)).group_by(day)
+    return {row[0]: row[1] for row in visit.ctx.session.connection().execute(statement)}
+
+
+def _arrivals(visit: Visit, start: datetime, kinds: list[str], zone: str) -> dict[str, Any]:
+    table = Record.__table__.c
+    local = func.timezone(zone, table.opened_at)
+    weekday, hour = (cast(func.extract(part, local), Integer) for part in ("isodow", "hour"))
+    rows = visit.ctx.session.connection().execute(
+        select(weekday, hour, func.count())
+        .where(table.opened_at >= start, table.kind.in_(kinds))
+        .group_by(weekday, hour)
+    )
+    counted = Counter({(day, at): count for day, at, count in rows})
+    names = get_day_names("abbreviated", locale=current_locale())
+    grid = [(names[day - 1], [counted[day, at] for at in range(6, 23)]) for day in range(1, 8)]
+    labels = [(at - 6, f"{at}:00") for at in (6, 9, 12, 15, 18, 21)]
+    return {"arrivals": charts.heat(grid, labels), "grid": grid, "hours": list(range(6, 23))}
+
+
+def _figures(
+    visit: Visit,
+    open_work: dict[str, list[int]],
+    created: list[int],
+    done: list[int],
+    start: datetime,
+    kinds: list[str],
+) -> list[dict[str, Any]]:
+    """Return the tiles: label, value, unit, and what it was before."""
+    table = Record.__table__.c
+    promised = (
+        visit.ctx.session.connection()
+        .execute(
+            select(func.count(), func.count().filter(table.closed_at <= table.due_at)).where(
+                table.closed_at >= start, table.due_at.isnot(None), table.kind.in_(kinds)
+            )
+        )
+        .one()
+    )
+    seconds = visit.ctx.session.scalar(
+        select(func.percentile_cont(0.5).within_group(func.extract("epoch", table.closed_at - table.opened_at))).where(
+            table.closed_at >= start, table.kind.in_(kinds)
+        )
+    )
+    late = sum(values[2] for values in open_work.values())
+    week, before = sum(created[-7:]), sum(created[-14:-7])
+    share = round(100 * promised[1] / promised[0]) if promised[0] else None
+    hours = round(float(seconds) / 3600, 1) if seconds is not None else None
+    return [
+        {"label": _("Open work"), "value": sum(map(sum, open_work.values())), "unit": "", "note": _("all departments"), "trend": ""},
+        {"label": _("Overdue"), "value": late, "unit": "", "note": _("past their promise"), "trend": "bad" if late else "good"},
+        {"label": _("Came in within 7 days"), "value": week, "unit": "", "note": _("{n} the week before", n=before), "trend": ""},
+        {"label": _("Done within 7 days"), "value": sum(done[-7:]), "unit": "", "note": _("{n} the week before", n=sum(done[-14:-7])), "trend": ""},
+        {"label": _("Done within promise"), "value": "–" if share is None else share, "unit": "" if share is None else "%", "note": _("30 days, target 95%"), "trend": "" if share is None else "good" if share >= 95 else "bad"},
+        {"label": _("Median time to close"), "value": "–" if hours is None else hours, "unit": "" if hours is None else "h", "note": _("30 days"), "trend": ""},
+    ]  # fmt: skip

@@ -1,0 +1,404 @@
+"""One thing: what it is, what is due now, what can be done, what happened; its forms, and its changes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import Flask, request
+from sqlalchemy import select
+
+from wuye import labels
+from wuye.errors import Conflict, Invalid, NotFound, Problem, Stale, Text
+from wuye.i18n import _
+from wuye.identity.models import Membership, User
+from wuye.pages import forms, lists
+from wuye.pages.access import Visit, back_to, base_of, page, see
+from wuye.pages.rendering import framed
+from wuye.people.models import Person
+from wuye.records import services as records
+from wuye.records.flow import SYSTEM, State, Transition
+from wuye.records.models import Record
+from wuye.resources import service
+from wuye.resources.declaration import Resource
+from wuye.resources.schemas import input_schema
+from wuye.web import idempotency
+from wuye.web.access import Access
+
+#: The field of a form that makes sending it twice harmless, and the one that names the version that was read.
+KEY, VERSION = "_key", "_version"
+
+_HEAD = {
+    "id", "version", "kind", "number", "title", "text", "state", "phase", "priority", "thread", "updated_at",
+    "created_at", "due_at", "external_id", "department",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A state on the usual way: passed, the present one, or still to come."""
+
+    label: Text
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An entry of the timeline as people read it."""
+
+    at: datetime
+    who: str
+    what: Text
+    text: str
+    kind: str
+    number: str | None
+    internal: bool
+    changes: list[tuple[Text, Any, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another record of the same chain of hand-overs."""
+
+    number: str
+    title: str
+    kind: str
+    state: str
+    phase: str
+    department: str
+    url: str | None
+
+
+def register(app: Flask, resource: Resource) -> None:
+    """Add a resource's pages: detail, forms, actions, comments."""
+    base, key, plugin = base_of(resource), resource.key, resource.plugin
+    readers = Access(tuple(name for name in (resource.read, resource.read_own) if name), plugin)
+
+    def add(rule: str, name: str, view: Any, access: Access, *methods: str) -> None:
+        page(
+            app, f"{base}{rule}", f"{key}.{name}", lambda visit, **rest: view(visit, resource, **rest), access, methods
+        )
+
+    add("/<uuid:identity>", "detail", detail, readers, "GET")
+    add("/<uuid:identity>/comments", "comment", _comment, readers, "POST")
+    if resource.create:
+        add("/new", "new", _new, Access((resource.create,), plugin), "GET", "POST")
+    if resource.update:
+        add("/<uuid:identity>/edit", "edit", _edit, Access((resource.update,), plugin), "GET", "POST")
+    if resource.masked_attributes:
+        add("/<uuid:identity>/reveal", "reveal", _reveal, Access(("core.reveal",), plugin), "POST")
+    if resource.flow:
+        permissions = tuple(sorted({t.permission for t in resource.flow.transitions.values()} - {SYSTEM}))
+        add("/<uuid:identity>/actions/<action>", "act", _act, Access(permissions, plugin), "GET", "POST")
+
+
+def detail(visit: Visit, resource: Resource, identity: UUID, status: int = 200, **extra: Any) -> Any:
+    """Show one thing, beside its list where there is room."""
+    row = service.read(visit.ctx, resource, identity)
+    shown = parts_of(visit, resource, row)
+    listing = None
+    if resource.is_record and not request.headers.get("X-Part"):
+        listing = lists.read(visit, resource, limit=30)
+        listing.shape = "list"
+    title = row.get("title") or row.get("name") or row.get("label") or row.get("number") or ""
+    return framed(
+        visit,
+        "detail.html",
+        status,
+        resource=resource,
+        row=row,
+        title=title,
+        listing=listing,
+        selected=identity,
+        key=str(uuid4()),
+        revealed={},
+        **{**shown, **extra},
+    )
+
+
+def parts_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a detail shows besides the fields: steps, actions, history, what it hangs together with."""
+    ctx = visit.ctx
+    happened = list(reversed(list(_happenings(visit, resource, row))))
+    flow = resource.flow
+    return {
+        "actions": actions_of(visit, resource, row),
+        "steps": list(_steps(flow.states, flow.path, row, happened)) if flow else [],
+        "facts": [name for name in _facts(resource) if row.get(name) not in (None, "")],
+        "happened": happened,
+        "related": list(_related(visit, row)) if resource.is_record else [],
+        "may_edit": bool(resource.update and ctx.may(resource.update)),
+        "may_comment": True,
+        "masked": {n for n, a in resource.attributes.items() if a in resource.masked_attributes}
+        if ctx.may("core.reveal")
+        else set(),
+    }
+
+
+def actions_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> list[Transition]:
+    """Return the transitions that the visitor may take now, those that lead on first."""
+    if resource.flow is None or not row.get("state"):
+        return []
+    return records.available(visit.ctx, records.sketch(resource.kind, row))
+
+
+def _facts(resource: Resource) -> list[str]:
+    return list(resource.look.facts) or [name for name in resource.attributes if name not in _HEAD]
+
+
+def _steps(
+    states: Mapping[str, State], path: tuple[str, ...], row: Mapping[str, Any], happened: list[Happening]
+) -> Iterator[Step]:
+    """Yield the usual way with the present state on it; a state beside the way stands where it left it."""
+    present = row["state"]
+    way = list(path)
+    if present not in way:
+        phase = states[present].phase if present in states else row["phase"]
+        last = max((place for place, name in enumerate(way) if states[name].phase == phase), default=0)
+        if phase == "done":
+            way = [way[0], present]
+        else:
+            way.insert(last + 1, present)
+    place = way.index(present)
+    for number, name in enumerate(way):
+        mark = "ok" if number < place or (number == place and states[name].phase == "done") else ""
+        yield Step(states[name].label if name in states else labels.worded(name), "now" if number == place else mark)
+
+
+def _happenings(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> Iterator[Happening]:
+    registry = visit.ctx.loaded.registry
+    entries = service.timeline(visit.ctx, resource, row["id"])
+    names = _names(visit, {entry["actor_id"] for entry in entries if entry["actor_id"]})
+    threads = _thread(visit, row) if resource.is_record else {}
+    for entry in entries:
+        of = threads.get(entry["record_id"])
+        other = of is not None and entry["record_id"] != row["id"]
+        owner = registry.resource_of_kind(of.kind) if of is not None else resource
+        data = entry["data"] or {}
+        step = owner.flow.transitions.get(entry["event"]) if owner and owner.flow else None
+        yield Happening(
+            entry["at"],
+            names.get(entry["actor_id"], "") if entry["actor_id"] else "",
+            step.label if step else _EVENTS.get(entry["event"], labels.worded(entry["event"])),
+            str(
+                data.get("text")
+                or data.get("reason")
+                or data.get("resolution")
+                or data.get("remedy")
+                or data.get("outcome")
+                or data.get("note")
+                or ""
+            ),
+            "comment" if entry["event"] == "comment" else "system",
+            of.number if other and of is not None else None,
+            entry["audience"] == "staff",
+            [
+                (labels.worded(name.removesuffix("_id")), old, new)
+                for name, (old, new) in data.get("changes", {}).items()
+                if not name.endswith("_id")
+            ],
+        )
+
+
+_EVENTS: dict[str, Text] = {
+    "created": _("Created"),
+    "imported": _("Imported"),
+    "edited": _("Changed"),
+    "comment": _("Comment"),
+    "revealed": _("Looked at a masked number"),
+    "attached": _("Attached a file"),
+    "detached": _("Removed a file"),
+}
+
+
+def _names(visit: Visit, users: set[UUID]) -> dict[UUID, str]:
+    """Return what users are called: the person that they are here, else their own name."""
+    if not users:
+        return {}
+    rows = visit.ctx.session.execute(
+        select(User.id, User.name, Person.name)
+        .outerjoin(Membership, (Membership.user_id == User.id) & (Membership.estate_id == visit.ctx.estate.id))
+        .outerjoin(Person, Person.id == Membership.person_id)
+        .where(User.id.in_(users))
+    )
+    return {identity: person or name for identity, name, person in rows}
+
+
+def _thread(visit: Visit, row: Mapping[str, Any]) -> dict[UUID, Any]:
+    """Return the headers of all records of the row's thread by id; columns, since a kind's plugin may be gone."""
+    table = Record.__table__.c
+    columns = (table.id, table.number, table.title, table.kind, table.state, table.phase, table.department)
+    statement = select(*columns).where(table.thread_id == row["thread"]).order_by(table.opened_at, table.id)
+    return {found.id: found for found in visit.ctx.session.connection().execute(statement)}
+
+
+def _related(visit: Visit, row: Mapping[str, Any]) -> Iterator[Related]:
+    registry = visit.ctx.loaded.registry
+    for found in _thread(visit, row).values():
+        if found.id == row["id"]:
+            continue
+        resource = registry.resource_of_kind(found.kind)
+        url = visit.url_of(resource, found.id) if resource and visit.readable(resource) else None
+        yield Related(found.number, found.title, found.kind, found.state, found.phase, found.department, url)
+
+
+def _new(visit: Visit, resource: Resource) -> Any:
+    """Show the form for a new one, or make it."""
+    schema = resource.instance
+    names = forms.names_of(schema, resource.look.form)
+    if request.method == "GET":
+        return _form(visit, resource, forms.inputs(visit, schema, names, request.args.to_dict()), key=str(uuid4()))
+    given = forms.answers(visit, schema, names, request.form, whole=True)
+    claimed, stored = _claimed(visit)
+    if stored is not None:
+        return see(stored)
+    try:
+        forms.checked(schema, given)
+        made = service.create(visit.ctx, resource, given.data)
+    except Problem as problem:
+        return _again(visit, resource, schema, names, problem, given)
+    address = visit.url_of(resource, made["id"])
+    _store(visit, claimed, address)
+    return see(address)
+
+
+def _claimed(visit: Visit) -> tuple[UUID | None, str | None]:
+    """Claim the form's key; return the claim, and where the same form led before if it was sent before."""
+    key = request.form.get(KEY)
+    if not key:
+        return None, None
+    identity, stored = idempotency.claim_key(visit.ctx, key[: idempotency.MAX_LENGTH])
+    return identity, stored.answer.decode() if stored is not None and stored.answer else None
+
+
+def _store(visit: Visit, claimed: UUID | None, address: str) -> None:
+    if claimed is not None:
+        idempotency.store(visit.ctx, claimed, 303, address.encode())
+
+
+def _form(
+    visit: Visit,
+    resource: Resource,
+    fields: Iterator[forms.Input],
+    *,
+    row: Mapping[str, Any] | None = None,
+    action: Transition | None = None,
+    problem: Problem | None = None,
+    status: int = 200,
+    key: str = "",
+) -> Any:
+    """Show a form: for a new thing, a change (`row`), or an action on it."""
+    if action is not None:
+        title: Text = action.label
+    else:
+        title = _("Edit") if row else resource.look.create or _("Create")
+    return framed(
+        visit, "form.html", status, resource=resource, inputs=list(fields), row=row, action=action, problem=problem,
+        title=title, key=key or request.form.get(KEY) or str(uuid4()),
+    )  # fmt: skip
+
+
+def _again(
+    visit: Visit,
+    resource: Resource,
+    schema: Any,
+    names: list[str],
+    problem: Problem,
+    given: forms.Answers,
+    row: Mapping[str, Any] | None = None,
+    action: Transition | None = None,
+) -> Any:
+    """Show a form again with what was typed and what is wrong with it; nothing was written."""
+    if not isinstance(problem, Invalid | Conflict):
+        raise problem
+    visit.ctx.session.rollback()
+    visit.ctx.discard()
+    typed = forms.inputs(visit, schema, names, request.form.to_dict(), problem.errors, given.matches)
+    return _form(visit, resource, typed, row=row, action=action, problem=problem, status=problem.status)
+
+
+def _edit(visit: Visit, resource: Resource, identity: UUID) -> Any:
+    """Show the form with what the thing has now, or change it."""
+    schema = resource.instance
+    row = service.read(visit.ctx, resource, identity)
+    masked = {name for name, attribute in resource.attributes.items() if attribute in resource.masked_attributes}
+    names = [name for name in forms.names_of(schema, resource.look.form) if name not in masked]
+    if request.method == "GET":
+        return _form(visit, resource, forms.inputs(visit, schema, names, row), row=row)
+    given = forms.answers(visit, schema, names, request.form, whole=False)
+    try:
+        forms.checked(schema, given, partial=True)
+        service.edit(visit.ctx, resource, identity, given.data, _if_match())
+    except Stale:
+        return _stale(visit, resource, identity, given.data)
+    except Problem as problem:
+        return _again(visit, resource, schema, names, problem, given, row=row)
+    return see(visit.url_of(resource, identity))
+
+
+def _if_match() -> str:
+    version = request.form.get(VERSION, "")
+    return service.etag(int(version)) if version.isdecimal() else "*"
+
+
+def _stale(visit: Visit, resource: Resource, identity: UUID, typed: Mapping[str, Any]) -> Any:
+    """Show both versions side by side: what the visitor wanted, and what somebody else made of it meanwhile."""
+    visit.ctx.session.rollback()
+    visit.ctx.discard()
+    row = service.read(visit.ctx, resource, identity)
+    differing = [
+        name for name, value in typed.items()
+        if str(value or "") != str((row[name] or {}).get("id", "") if isinstance(row.get(name), Mapping) else row.get(name) or "")
+    ]  # fmt: skip
+    return framed(
+        visit, "stale.html", 412, resource=resource, row=row, typed=typed, differing=differing, form=request.form,
+        title=_("It has changed since you read it"),
+    )  # fmt: skip
+
+
+def _act(visit: Visit, resource: Resource, identity: UUID, action: str) -> Any:
+    """Show an action's form, or take it."""
+    row = service.read(visit.ctx, resource, identity)
+    step = next((each for each in actions_of(visit, resource, row) if each.name == action), None)
+    if step is None:
+        known = resource.flow.transitions.get(action) if resource.flow else None
+        if known is None or known.permission == SYSTEM:
+            raise NotFound
+        service.act(visit.ctx, resource, identity, action, {}, "*")  # it says why not
+        raise NotFound
+    schema = input_schema(step)
+    names = forms.names_of(schema)
+    if request.method == "GET":
+        return _form(visit, resource, forms.inputs(visit, schema, names, request.args.to_dict()), row=row, action=step)
+    given = forms.answers(visit, schema, names, request.form, whole=True)
+    claimed, stored = _claimed(visit)
+    if stored is not None:
+        return see(stored)
+    try:
+        forms.checked(schema, given)
+        service.act(visit.ctx, resource, identity, action, given.data, _if_match())
+    except Stale:
+        return _stale(visit, resource, identity, given.data)
+    except Problem as problem:
+        return _again(visit, resource, schema, names, problem, given, row=row, action=step)
+    address = back_to(request.form.get("next"), visit.url_of(resource, identity))
+    _store(visit, claimed, address)
+    return see(address)
+
+
+def _comment(visit: Visit, resource: Resource, identity: UUID) -> Any:
+    """Add a comment."""
+    claimed, stored = _claimed(visit)
+    if stored is None:
+        data = {"text": request.form.get("text", ""), "internal": bool(request.form.get("internal"))}
+        service.comment(visit.ctx, resource, identity, data)
+        _store(visit, claimed, visit.url_of(resource, identity))
+    return see(back_to(request.form.get("next"), visit.url_of(resource, identity)))
+
+
+def _reveal(visit: Visit, resource: Resource, identity: UUID) -> Any:
+    """Show one masked field in full, once; who looked and why stands on the timeline."""
+    data = {"field": request.form.get("field", ""), "reason": request.form.get("reason", "")}
+    found = service.reveal(visit.ctx, resource, identity, data)
+    return detail(visit, resource, identity, revealed={found["field"]: found["value"]})

@@ -1,0 +1,209 @@
+"""Forms from schemas: the same fields and rules as the API's; errors stand at their field, nothing typed is lost."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from marshmallow import Schema
+from marshmallow.fields import Field
+from sqlalchemy import select
+
+from wuye import labels
+from wuye.db.base import table_of
+from wuye.errors import FieldError, Invalid, Text
+from wuye.i18n import _
+from wuye.pages import times
+from wuye.pages.access import Visit
+from wuye.records import search
+from wuye.resources import fields, query
+from wuye.resources.declaration import Resource
+from wuye.resources.schemas import load_with
+
+#: Suggestions for a reference; whoever needs more types another letter.
+SUGGESTIONS = 20
+
+_KINDS: tuple[tuple[type[Field[Any]], str], ...] = (
+    (fields.Reference, "reference"),
+    (fields.Choice, "choice"),
+    (fields.LongText, "long"),
+    (fields.Phone, "tel"),
+    (fields.Email, "email"),
+    (fields.Boolean, "boolean"),
+    (fields.Moment, "moment"),
+    (fields.Day, "day"),
+    (fields.Decimal, "decimal"),
+    (fields.Integer, "integer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One field of a form as a template draws it."""
+
+    name: str
+    label: Text
+    kind: str
+    value: str
+    required: bool
+    choices: Sequence[tuple[str, Text]] = ()
+    errors: Sequence[FieldError] = ()
+    target: str = ""
+    matches: Sequence[tuple[str, str]] = ()
+
+
+@dataclass
+class Answers:
+    """What came with a form: the data that the schema shall check, and what could not even be read."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    errors: list[FieldError] = field(default_factory=list)
+    matches: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+
+def names_of(schema: Schema, wanted: Sequence[str] = ()) -> list[str]:
+    """Return the fields of a form: the wanted ones, or all that the schema takes."""
+    return list(wanted) or list(schema.load_fields)
+
+
+def inputs(
+    visit: Visit,
+    schema: Schema,
+    names: Sequence[str],
+    values: Mapping[str, Any],
+    errors: Sequence[FieldError] = (),
+    matches: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+) -> Iterator[Input]:
+    """Yield the inputs of a form; `values` are what was typed, or what the thing has now."""
+    for name in names:
+        item = schema.load_fields[name]
+        wrong = [error for error in errors if error.field.partition(".")[0] == name]
+        choices = [(word, labels.worded(word)) for word in item.choices] if isinstance(item, fields.Choice) else []
+        yield Input(
+            name,
+            labels.field_label(name, item),
+            _kind(item),
+            _text(visit, values.get(name)),
+            item.required,
+            choices,
+            wrong,
+            item.target if isinstance(item, fields.Reference) else "",
+            (matches or {}).get(name, ()),
+        )
+
+
+def _kind(item: Field[Any]) -> str:
+    return next((kind for cls, kind in _KINDS if isinstance(item, cls)), "text")
+
+
+def _text(visit: Visit, value: Any) -> str:
+    """Return a value as the text of an input."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return str(value.get("label") or "")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return times.local_input(visit.ctx.estate, value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def answers(visit: Visit, schema: Schema, names: Sequence[str], form: Mapping[str, str], *, whole: bool) -> Answers:
+    """Read a form into what the schema takes.
+
+    With `whole` (a new thing) empty fields are left out; else (a change) they empty the field.
+    """
+    found = Answers()
+    for name in names:
+        item = schema.load_fields[name]
+        text = form.get(name, "").strip() if not isinstance(item, fields.LongText) else form.get(name, "")
+        if isinstance(item, fields.Boolean):
+            found.data[name] = text == "true"
+        elif not text.strip():
+            if not whole and item.allow_none:
+                found.data[name] = None
+            elif not whole and item.required:
+                found.data[name] = ""
+        elif isinstance(item, fields.Reference):
+            _resolve(visit, item, name, text, found)
+        elif isinstance(item, fields.Moment):
+            found.data[name] = times.from_local(visit.ctx.estate, text)
+        elif isinstance(item, fields.Integer):
+            found.data[name] = int(text) if text.removeprefix("-").isdecimal() and len(text) < 12 else text
+        else:
+            found.data[name] = text
+    return found
+
+
+def _resolve(visit: Visit, item: fields.Reference, name: str, text: str, found: Answers) -> None:
+    """Find what a reference names: an id, or a text that means one thing."""
+    try:
+        found.data[name] = str(UUID(text))
+        return
+    except ValueError:
+        pass
+    matches = suggestions(visit, item.target, text)
+    folded = search.fold(text)
+    exact = [
+        each for each in matches if search.fold(each[1]) == folded or search.fold(each[1].partition("  ")[0]) == folded
+    ]
+    if len(exact) == 1 or len(matches) == 1:
+        found.data[name] = (exact or matches)[0][0]
+        return
+    found.matches[name] = matches
+    reason = _("Several are called like this: choose one.") if matches else _("Nothing here is called like this.")
+    found.errors.append(FieldError(name, reason))
+
+
+def suggestions(visit: Visit, target: str, text: str) -> list[tuple[str, str]]:
+    """Return what a reference may mean: (id, label), found by its words; people with where they live."""
+    resource = target_of(visit, target)
+    if resource is None or not visit.readable(resource):
+        return []
+    label = fields.Reference(target).label
+    wanted = query.Query({}, search.fold(text) or None, resource.sort[0], ("id", label), SUGGESTIONS)
+    rows = query.run(visit.ctx, resource, wanted).items
+    if not resource.search:  # a short list without an index of its own
+        rows = [row for row in rows if search.fold(text) in search.fold(str(row[label]))]
+    found = [(str(row["id"]), str(row[label])) for row in rows]
+    return _with_homes(visit, found) if target == "person" else found
+
+
+def _with_homes(visit: Visit, people: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Tell people of one name apart by where they live."""
+    from wuye.people.models import Occupancy
+    from wuye.properties.models import Property
+
+    rows = visit.ctx.session.execute(
+        select(Occupancy.person_id, Property.label)
+        .join(Property, Property.id == Occupancy.property_id)
+        .where(Occupancy.person_id.in_([UUID(each[0]) for each in people]))
+        .order_by(Occupancy.since)
+    )
+    homes: dict[str, str] = {str(person): label for person, label in rows}
+    return [(key, f"{name}  {homes[key]}" if key in homes else name) for key, name in people]
+
+
+def target_of(visit: Visit, target: str) -> Resource | None:
+    """Return the resource that a reference's target is a row of."""
+    table = table_of(target)
+    resources = visit.ctx.loaded.registry.resources.values()
+    return next((item for item in resources if item.model.__tablename__ == table), None)
+
+
+def checked(schema: Schema, given: Answers, *, partial: bool = False) -> None:
+    """Let the schema look at what could be read as well, so that all errors are shown at once.
+
+    Raises:
+        Invalid: with the errors of both.
+    """
+    errors = list(given.errors)
+    unread = {error.field for error in errors}
+    try:
+        load_with(schema, given.data, partial=partial)
+    except Invalid as invalid:
+        errors += [error for error in invalid.errors if error.field not in unread]
+    if errors:
+        raise Invalid(_("{count} fields are not valid.", count=len(errors)), errors=errors)

@@ -1,0 +1,235 @@
+"""Templates, what they may call, and the frame around every page of an estate."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from flask import Response, g, request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from wuye import labels
+from wuye.errors import Text
+from wuye.i18n import LazyText, _, current_locale
+from wuye.pages import times
+from wuye.pages.access import Visit
+from wuye.pages.assets import url_of
+from wuye.pages.values import shown
+from wuye.records.flow import Transition
+from wuye.resources.declaration import Resource
+from wuye.resources.schemas import input_schema
+from wuye.web.access import installation
+
+#: How a page's text is sent; nothing inline runs, nothing comes from elsewhere, nobody frames it.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; font-src 'self';"
+    " manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none';"
+    " report-uri /csp-report"
+)
+THEMES = ("auto", "light", "dark")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the navigation; `count` is a function, since all counts of a page are asked for together."""
+
+    label: Text
+    icon: str
+    url: str
+    count: Any = None
+    current: bool = False
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates of core; what they print is escaped, what they do not know is an error."""
+    made = Environment(
+        loader=PackageLoader("wuye.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters["trans"] = lambda text: str(LazyText(text, {}))
+    made.globals.update(_=_, icon=icon, asset=url_of, languages=LANGUAGES)
+    return made
+
+
+LANGUAGES = (("zh_Hans", "中文", "zh-CN"), ("en", "English", "en"))
+
+
+def icon(name: str, size: str = "") -> Markup:
+    """Return an icon that says nothing to a screen reader: its word stands beside it."""
+    return Markup('<svg class="i {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        size, url_of("icons.svg"), name
+    )
+
+
+def respond(text: str, status: int = 200) -> Response:
+    """Return a page's text as an answer that no cache keeps."""
+    response = Response(text, status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.headers["Permissions-Policy"] = "camera=(self), geolocation=(self), microphone=()"
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Vary"] = "Cookie, Accept-Language"
+    return response
+
+
+def plain(template: str, status: int = 200, **values: Any) -> Response:
+    """Return a page outside any estate: the sign-in, an error."""
+    return respond(environment().get_template(template).render(**surroundings(), **values), status)
+
+
+def surroundings() -> dict[str, Any]:
+    """Return what every template knows: language, theme, address."""
+    theme = request.cookies.get("theme", "auto")
+    return {
+        "lang": {"zh_Hans": "zh-CN"}.get(current_locale(), "en"),
+        "locale": current_locale(),
+        "theme": theme if theme in THEMES else "auto",
+        "path": request.full_path.rstrip("?"),
+        "request_id": g.get("request_id"),
+        "demo": installation().settings.demo,
+    }
+
+
+def framed(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
+    """Return a page of an estate with the frame around it: navigation, search, who is signed in."""
+    ctx = visit.ctx
+    frame = {
+        "visit": visit,
+        "ctx": ctx,
+        "estate": ctx.estate,
+        "me": ctx.actor,
+        "navigation": list(_navigation(visit)),
+        "token": visit.token,
+        "see": Showing(visit),
+    }
+    if request.headers.get("X-Part"):
+        values["part"] = request.headers["X-Part"]
+    return respond(
+        environment().get_template(template).render(**{"part": None, **surroundings(), **frame, **values}), status
+    )
+
+
+def _navigation(visit: Visit) -> Iterator[tuple[Text | None, list[Entry]]]:
+    """Yield the groups of the navigation: one's own, the departments, the records, the office."""
+    ctx, registry = visit.ctx, visit.ctx.loaded.registry
+    here = request.path
+
+    def entry(label: Text, icon_name: str, url: str, count: Any = None) -> Entry:
+        current = here == url or (url != visit.url() and here.startswith(f"{url}/"))
+        return Entry(label, icon_name, url, count, current)
+
+    own = [entry(_("My desk"), "home", visit.url())]
+    if ctx.may("core.read_records"):
+        own.append(entry(_("Overview"), "chart", visit.url("overview")))
+    if ctx.may("core.coordinate"):
+        own.append(entry(_("Coordination"), "swap", visit.url("coordination")))
+    yield None, own
+    departments, records = [], []
+    seen: set[str] = set()
+    for resource in registry.resources.values():
+        if not resource.look.menu or not visit.readable(resource):
+            continue
+        manifest = registry.manifests[resource.plugin]
+        icon_name = resource.look.icon or manifest.icon
+        if resource.kind and resource.plugin != "core":
+            first = resource.plugin not in seen
+            seen.add(resource.plugin)
+            label = LazyText(manifest.label, {}) if first else labels.resource_label(resource)
+            count = visit.count(resource, resource.views[0].arguments) if resource.views else None
+            departments.append(entry(label, icon_name, visit.url_of(resource), count))
+        elif not resource.is_record:
+            records.append(entry(labels.resource_label(resource), icon_name, visit.url_of(resource)))
+    if departments:
+        yield _("Departments"), departments
+    if records:
+        yield _("Records"), records
+
+
+class Showing:
+    """How values are shown in the visitor's language and the estate's zone; templates call it `see`."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.ctx = visit.ctx
+        self.registry = visit.ctx.loaded.registry
+
+    def ago(self, at: Any) -> Text:
+        """How long ago."""
+        return times.ago(at, self.ctx.now)
+
+    def left(self, due: Any) -> times.Left | None:
+        """How a deadline stands."""
+        return times.left(due, self.ctx.now)
+
+    def moment(self, at: Any) -> str:
+        """A time in full."""
+        return times.moment(self.ctx.estate, at)
+
+    def short(self, at: Any) -> str:
+        """A time as short as it is clear."""
+        return times.short(self.ctx.estate, at, self.ctx.now)
+
+    def word(self, name: Any) -> Text:
+        """A word of a choice."""
+        return labels.worded(str(name))
+
+    def department(self, code: str) -> Text:
+        """A department's name."""
+        return labels.department_label(self.registry, code)
+
+    def kind(self, kind: str) -> Text:
+        """What a kind of work is called."""
+        resource = self.registry.resource_of_kind(kind)
+        return labels.resource_label(resource) if resource else labels.worded(kind.partition(".")[2])
+
+    def address(self, kind: str, identity: object) -> str | None:
+        """The page of a record of any kind; None if its plugin is off or gone."""
+        resource = self.registry.resource_of_kind(kind)
+        if resource is None or resource.plugin not in self.ctx.plugins:
+            return None
+        return self.visit.url_of(resource, identity)
+
+    def value(self, resource: Resource, name: str, value: Any) -> Any:
+        """A field's value as text, or as a link to what it refers to."""
+        return shown(self, resource.instance.dump_fields[name], name, value)
+
+    def label(self, resource: Resource, name: str) -> Text:
+        """What a field is called."""
+        return labels.field_label(name, resource.instance.fields[name])
+
+    def state(self, kind: str, state: str, phase: str) -> tuple[str, Text]:
+        """How a state is drawn, and what it is called."""
+        resource = self.registry.resource_of_kind(kind)
+        known = resource.flow.states.get(state) if resource and resource.flow else None
+        if known is None:
+            return {"open": "new", "active": "run", "waiting": "wait"}.get(phase, "done"), labels.worded(state)
+        return known.shape, known.label
+
+    def heading(self, resource: Resource) -> Text:
+        """The heading of a resource's list."""
+        return labels.resource_label(resource)
+
+    def resource(self, kind: str) -> Resource | None:
+        """The resource of a kind of work; None if its plugin is off or gone."""
+        found = self.registry.resource_of_kind(kind)
+        return found if found is not None and found.plugin in self.ctx.plugins else None
+
+    def wants(self, step: Transition) -> bool:
+        """Whether an action asks for something before it is taken."""
+        return bool(input_schema(step).fields)
+
+    def initial(self, name: str | None) -> str:
+        """The letters of somebody's round sign."""
+        words = (name or "").split()
+        if not words:
+            return "?"
+        return words[0][0] if not words[0].isascii() or len(words) == 1 else f"{words[0][0]}{words[-1][0]}"
+
+    def tint(self, name: str | None) -> str:
+        """The colour of somebody's round sign: the same one for the same name."""
+        return ("", "blue", "violet", "amber")[sum(map(ord, name or "")) % 4]

@@ -1,0 +1,129 @@
+"""Signing in and out, choosing the estate, the language and the theme."""
+
+from flask import Flask, redirect, request
+from sqlalchemy import select, update
+from werkzeug.wrappers import Response
+
+from wuye.demo import demo_users
+from wuye.errors import Problem, Unauthenticated
+from wuye.estates.models import Estate
+from wuye.i18n import LOCALES
+from wuye.identity import sessions
+from wuye.identity.models import Membership, User
+from wuye.identity.signin import sign_in
+from wuye.pages.access import back_to, see, signed_in
+from wuye.pages.rendering import THEMES, plain
+from wuye.web import browser
+from wuye.web.access import PUBLIC, SIGNED_IN, Access, declare, installation
+from wuye.web.database import request_session
+
+_YEAR = 365 * 24 * 3600
+
+
+def register(app: Flask) -> None:
+    """Add the pages that need no estate."""
+
+    def add(rule: str, name: str, view: object, access: str, *methods: str) -> None:
+        app.add_url_rule(rule, f"pages.{name}", declare(view, Access((access,))), methods=list(methods))  # type: ignore[arg-type]  # a view
+
+    add("/", "home", _home, PUBLIC, "GET")
+    add("/sign-in", "sign_in", _sign_in, PUBLIC, "GET", "POST")
+    add("/sign-out", "sign_out", _sign_out, SIGNED_IN, "POST")
+    add("/estates", "estates", _estates, SIGNED_IN, "GET")
+    add("/prefer", "prefer", _prefer, PUBLIC, "POST")
+
+
+def _home() -> Response:
+    """Lead somebody signed in to their estate, everybody else to the sign-in."""
+    if browser.cookie() is None:
+        return redirect("/sign-in")
+    try:
+        caller = signed_in()
+    except Unauthenticated:
+        return redirect("/sign-in")
+    found = _estates_of(caller.user_id)
+    last = request.cookies.get("estate")
+    code = next((row.code for row in found if row.code == last), found[0].code if len(found) == 1 else None)
+    return redirect(f"/e/{code}" if code else "/estates")
+
+
+def _estates_of(user_id: object) -> list[Estate]:
+    statement = select(Estate).join(Membership, Membership.estate_id == Estate.id)
+    return list(request_session().scalars(statement.where(Membership.user_id == user_id).order_by(Estate.name)))
+
+
+def _estates() -> Response:
+    """List the estates that somebody is a member of."""
+    caller = signed_in()
+    return plain("estates.html", estates=_estates_of(caller.user_id), caller=caller, token=_proof())
+
+
+def _proof() -> str:
+    return browser.proof(installation().database.secret, browser.cookie() or "")
+
+
+def _sign_in() -> Response:
+    """Show the form, or sign in."""
+    going = back_to(request.values.get("next"), "/")
+    if request.method == "GET":
+        return _form(going)
+    browser.check_origin()
+    place, session = installation(), request_session()
+    try:
+        user = sign_in(
+            session,
+            place.database.secret,
+            place.clock,
+            email=request.form.get("email", ""),
+            password=request.form.get("password", ""),
+            origin=request.remote_addr or "",
+            demo=place.settings.demo,
+        )
+    except Problem as problem:
+        session.commit()  # the failure counts, whatever else happens
+        return _form(going, problem)
+    kept = bool(request.form.get("kept"))
+    agent = request.headers.get("User-Agent", "")
+    cookie = sessions.begin(session, place.database.secret, place.clock, user, agent=agent, kept=kept)
+    session.commit()
+    response = see(going)
+    browser.give_cookie(response, cookie, kept=kept)  # type: ignore[arg-type]  # Flask's response is werkzeug's
+    return response
+
+
+def _form(going: str, problem: Problem | None = None) -> Response:
+    offered = demo_users(installation()) if installation().settings.demo else []
+    status = problem.status if problem else 200
+    return plain(
+        "sign_in.html", status, next=going, problem=problem, offered=offered, email=request.form.get("email", "")
+    )
+
+
+def _sign_out() -> Response:
+    """End the session here and now, or everywhere."""
+    caller = signed_in()
+    session, clock = request_session(), installation().clock
+    if request.form.get("everywhere"):
+        sessions.end_all(session, clock, caller.user_id)
+    else:
+        sessions.end(session, clock, browser.cookie() or "")
+    session.commit()
+    response = see("/sign-in")
+    browser.take_cookie(response)  # type: ignore[arg-type]  # Flask's response is werkzeug's
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+def _prefer() -> Response:
+    """Keep the language and the theme that somebody prefers: in a cookie, and with the user if one is signed in."""
+    browser.check_origin()
+    response = see(back_to(request.form.get("next"), "/"))
+    if (theme := request.form.get("theme")) in THEMES:
+        response.set_cookie("theme", theme, max_age=_YEAR, samesite="Lax", httponly=True, secure=request.is_secure)
+    if (locale := request.form.get("locale")) in LOCALES:
+        response.set_cookie("locale", locale, max_age=_YEAR, samesite="Lax", httponly=True, secure=request.is_secure)
+        if browser.cookie() is not None:
+            session = request_session()
+            session.execute(update(User).where(User.id == signed_in().user_id).values(locale=locale))
+            session.commit()
+    return response
