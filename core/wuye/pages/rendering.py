@@ -60,6 +60,7 @@ def environment() -> Environment:
 LANGUAGES = (("zh_Hans", "中文", "zh-CN"), ("en", "English", "en"))
 
 
+@cache
 def icon(name: str, size: str = "") -> Markup:
     """Return an icon that says nothing to a screen reader: its word stands beside it."""
     return Markup('<svg class="i {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
@@ -157,6 +158,7 @@ class Showing:
         self.visit = visit
         self.ctx = visit.ctx
         self.registry = visit.ctx.loaded.registry
+        self._states: dict[tuple[str, str], tuple[str, Text]] = {}
 
     def ago(self, at: Any) -> Text:
         """How long ago."""
@@ -204,11 +206,17 @@ class Showing:
 
     def state(self, kind: str, state: str, phase: str) -> tuple[str, Text]:
         """How a state is drawn, and what it is called."""
+        if (found := self._states.get((kind, state))) is not None:
+            return found
+        self._states[kind, state] = found = self._state(kind, state, phase)
+        return found
+
+    def _state(self, kind: str, state: str, phase: str) -> tuple[str, Text]:
         resource = self.registry.resource_of_kind(kind)
         known = resource.flow.states.get(state) if resource and resource.flow else None
         if known is None:
             return {"open": "new", "active": "run", "waiting": "wait"}.get(phase, "done"), labels.worded(state)
-        return known.shape, known.label
+        return known.shape, str(known.label)
 
     def heading(self, resource: Resource) -> Text:
         """The heading of a resource's list."""

@@ -1,6 +1,6 @@
 """What the loaded plugins contributed, checked when it was registered, closed afterwards."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ class Registry:
     commands: dict[str, list["click.Command"]] = field(default_factory=dict)
     permissions: dict[str, str] = field(default_factory=dict)
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
+    _kinds: dict[str, "Resource"] = field(default_factory=dict)
 
     def add_manifest(self, manifest: Manifest) -> None:
         """Take over a plugin's permissions and roles."""
@@ -54,6 +55,8 @@ class Registry:
             if name in shelf:
                 raise RegistrationError(f"{plugin}: {kind} has a {name!r} already")
             shelf[name] = item
+            if kind == "resources" and item.kind:
+                self._kinds[item.kind] = item
 
     def permissions_of(self, roles: Iterable[str], plugins: frozenset[str]) -> frozenset[str]:
         """Return what roles may do in an estate with these plugins; unknown roles and disabled plugins give nothing."""
@@ -64,7 +67,4 @@ class Registry:
 
     def resource_of_kind(self, kind: str) -> "Resource | None":
         """Return the resource whose model has this record kind, or None (its plugin may be gone)."""
-        return self._by_kind().get(kind)
-
-    def _by_kind(self) -> Mapping[str, "Resource"]:
-        return {resource.kind: resource for resource in self.resources.values() if resource.kind}
+        return self._kinds.get(kind)

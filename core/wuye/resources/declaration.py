@@ -139,12 +139,12 @@ class Resource:
         """The name that no other resource has: `maintenance.work-orders`."""
         return f"{self.plugin}.{self.name}"
 
-    @property
+    @cached_property
     def is_record(self) -> bool:
         """Whether the model is a kind of work, with a timeline and a number."""
         return issubclass(self.model, Record)
 
-    @property
+    @cached_property
     def kind(self) -> str | None:
         """The record kind of the model; None for what is not work (properties, people) and for all kinds at once."""
         return self.model.record_kind() if self.is_record and self.model is not Record else None

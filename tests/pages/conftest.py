@@ -1,0 +1,156 @@
+"""A browser's side of things: cookies of people who are signed in, a served application, Debian's Chromium."""
+
+import re
+import shutil
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from werkzeug.serving import make_server
+from werkzeug.test import Client as HttpClient
+
+from wuye.identity import sessions
+from wuye.identity.models import Membership, User
+from wuye.identity.services import add_member, create_user
+from wuye.web.browser import FIELD
+
+PASSWORD = "a long enough password"
+CHROMIUM = shutil.which("chromium")
+VAR = Path(__file__).parents[2] / "var" / "pages"
+_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@dataclass
+class Visitor:
+    """Somebody signed in to an estate's pages without a browser: gets pages, fills in forms."""
+
+    http: HttpClient
+    estate: str
+    cookie: str
+    person: object
+    email: str
+    token: str = ""
+    last: object = field(default=None, repr=False)
+
+    def get(self, path, **headers):
+        answer = self.http.get(self._address(path), headers={"Accept-Language": "en", **headers})
+        found = re.search(rb'name="_token" value="([^"]+)"', answer.get_data())
+        self.token = found[1].decode() if found else self.token
+        self.last = answer
+        return answer
+
+    def post(self, path, data=None, *, token=None, **headers):
+        sent = {FIELD: self.token if token is None else token, **(data or {})}
+        self.last = self.http.post(self._address(path), data=sent, headers={"Accept-Language": "en", **headers})
+        return self.last
+
+    def _address(self, path):
+        return path if path.startswith("/") else f"/e/{self.estate}/{path}".rstrip("/")
+
+
+@pytest.fixture
+def member(estate, app):
+    """A function that makes a user with a password, a person behind, and roles; on duty in their department."""
+
+    def make(*roles, name=None):
+        client = estate.login(*roles)
+        person = client.person
+        with estate.place.database.session() as session:
+            row = session.query(Membership).filter_by(estate_id=estate.info.id, person_id=person).one()
+            user = session.get_one(User, row.user_id)
+            user.name = name or (roles[0] if roles else "nobody")
+        return user.id, person, client
+
+    return make
+
+
+@pytest.fixture
+def visitor(estate, app, member):
+    """A function that signs somebody in with roles and returns them: `visitor("core.agent", "customer_service.agent")`."""
+
+    def make(*roles, name=None):
+        user_id, person, _client = member(*roles, name=name)
+        place = estate.place
+        with place.database.session() as session:
+            user = session.get_one(User, user_id)
+            cookie = sessions.begin(session, place.database.secret, place.clock, user, agent="test")
+            email = user.email
+        http = HttpClient(app)
+        http.set_cookie("wuye", cookie)
+        return Visitor(http, estate.code, cookie, person, email)
+
+    return make
+
+
+@pytest.fixture
+def user(estate):
+    """A user with the password `PASSWORD`, a manager of the estate."""
+    with estate.place.database.session() as session:
+        made = create_user(
+            session, estate.place.clock, email=f"{estate.code}@test.example", name="Wang Li", password=PASSWORD
+        )
+        add_member(session, estate.place.plugins.registry, estate.info, made, ["core.manager"])
+        return made
+
+
+@pytest.fixture(scope="session")
+def site(app):
+    """The address of the application, served for browsers."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium; where there is none these tests are skipped."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def pictures():
+    """The folder that keeps a picture of each page: an artefact to be looked at, not in git."""
+    VAR.mkdir(parents=True, exist_ok=True)
+    return VAR
+
+
+@pytest.fixture
+def window(chromium, site, estate):
+    """A function that opens a browser window for a visitor; anything that a page may not do fails the test."""
+    opened, complaints = [], []
+
+    def open_(visitor=None, *, locale="zh_Hans", theme="light", width=1440, height=900, script=True):
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            locale={"zh_Hans": "zh-CN"}.get(locale, "en-US"),
+            java_script_enabled=script,
+            base_url=site,
+        )
+        cookies = {"locale": locale, "theme": theme, **({"wuye": visitor.cookie} if visitor else {})}
+        context.add_cookies([{"name": name, "value": value, "url": site} for name, value in cookies.items()])
+        page = context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if "Content Security Policy" in m.text else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        opened.append(context)
+        return page
+
+    yield open_
+    for context in opened:
+        context.close()
+    assert complaints == []

@@ -1,0 +1,304 @@
+"""Pages in a real browser: the main job by four people, flows with their click budgets, accessibility, narrow screens."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+from sqlalchemy import select
+
+from wuye.i18n import catalogue
+from wuye.people.models import Person
+from wuye.records.models import Record
+from wuye.resources.service import index
+
+AGENT = ("core.agent", "customer_service.agent")
+CHIEF = ("core.supervisor", "maintenance.dispatcher")
+
+
+class Clicks:
+    """Clicks and keys in place of clicks, counted; typing is not."""
+
+    def __init__(self, page):
+        self.page = page
+        self.count = 0
+
+    def click(self, target):
+        self.count += 1
+        (self.page.locator(target) if isinstance(target, str) else target).first.click()
+
+    def press(self, key):
+        self.count += 1
+        self.page.keyboard.press(key)
+
+
+def findable(estate):
+    with estate.context() as ctx:
+        for row in ctx.session.scalars(select(Person)):
+            index(ctx, ctx.loaded.registry.resources["core.people"], row)
+
+
+def act(page, name):
+    """Take an action by its label, from the banner or its menu, and wait for the page that follows."""
+    button = page.locator(".do").get_by_role("button", name=name, exact=True)
+    link = page.locator(".do").get_by_role("link", name=name, exact=True)
+    target = button.or_(link).first
+    if not target.is_visible():
+        page.locator(".do summary").click()
+    target.click()
+    page.wait_for_load_state()
+
+
+@pytest.mark.parametrize("locale", ["en", "zh_Hans"])
+def test_the_main_job_by_four_people(estate, visitor, window, locale):
+    resident = visitor("core.resident", name="陈雨")
+    agent, chief, technician = visitor(*AGENT), visitor(*CHIEF), visitor("core.staff", "maintenance.technician")
+    findable(estate)
+
+    def say(text):
+        return (catalogue("zh_Hans").get(text) or text) if locale == "zh_Hans" else text
+
+    home = f"/e/{estate.code}"
+    his = window(resident, locale=locale)
+    his.goto(f"{home}/customer-service/requests/new")
+    his.fill("[name=title]", "厨房顶面渗水")
+    his.select_option("[name=request_kind]", "repair")
+    his.click(".form .btn.p")
+    his.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}"))
+    request = his.url.replace(his.url.split("/e/")[0], "")
+
+    desk = window(agent, locale=locale)
+    desk.goto(request)
+    act(desk, say("Accept"))
+    desk.fill("[name=category]", "repair")
+    desk.click(".form .btn.p")
+    act(desk, say("Hand over"))
+    desk.click(".form .btn.p")
+    expect(desk.locator(".id .tag")).to_have_text(say("Handed over"))
+
+    office = window(chief, locale=locale)
+    office.goto(home)
+    office.click("text=厨房顶面渗水")
+    act(office, say("Accept"))
+    office.click(".related a:has-text('厨房顶面渗水') >> nth=-1")
+    with estate.context() as ctx:
+        order = ctx.session.scalars(select(Record).where(Record.kind == "maintenance.work_order")).one()
+    office.goto(f"{home}/maintenance/work-orders/{order.id}")
+    act(office, say("Assign"))
+    office.fill("[name=assignee]", str(technician.person))
+    office.click(".form .btn.p")
+
+    phone = window(technician, locale=locale, width=390, height=844)
+    phone.goto(home)
+    phone.click("text=厨房顶面渗水")
+    for name in ("Take on", "Begin"):
+        act(phone, say(name))
+    act(phone, say("Finish"))
+    phone.fill("[name=remedy]", "更换密封圈")
+    phone.click(".form .btn.p")
+
+    his.goto(request)
+    expect(his.locator(".id .tag")).to_have_text(say("Waiting for acceptance"))
+    assert "更换密封圈" in his.content()
+    act(his, say("Accept the result"))
+    desk.goto(request)
+    act(desk, say("Close"))
+    expect(desk.locator(".id .tag")).to_have_text(say("Closed"))
+    with estate.context() as ctx:
+        states = {r.kind: r.state for r in ctx.session.scalars(select(Record))}
+    assert states == {
+        "customer_service.request": "closed",
+        "core.referral": "closed",
+        "maintenance.work_order": "verified",
+    }
+
+
+@pytest.mark.parametrize("locale", ["en", "zh_Hans"])
+def test_the_desk_logs_a_phoned_in_repair_in_three_clicks(estate, visitor, window, locale):
+    agent = visitor(*AGENT)
+    estate.person("陈雨", phone="13812345678")
+    findable(estate)
+    page = window(agent, locale=locale)
+    page.goto(f"/e/{estate.code}/customer-service/requests")
+    clicks = Clicks(page)
+    clicks.press("n")
+    page.wait_for_url(re.compile("/new$"))
+    page.fill("[name=title]", "水龙头漏水")
+    page.select_option("[name=request_kind]", "repair")
+    page.fill("[name=category]", "repair.plumbing")
+    page.fill("[name=requester]", "陈雨")
+    clicks.click(".form .btn.p")
+    page.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}"))
+    assert clicks.count <= 3
+    with estate.context() as ctx:
+        assert ctx.session.scalars(select(Record)).one().category == "repair.plumbing"
+
+
+def test_a_card_is_dragged_to_a_permitted_state(estate, visitor, window):
+    chief = visitor(*CHIEF)
+    made = estate.login(*CHIEF).create("work-orders", title="Pump", order_type="corrective")
+    page = window(chief)
+    page.goto(f"/e/{estate.code}/maintenance/work-orders?view=board&tab=all")
+    with estate.context() as ctx:
+        assert ctx.session.scalars(select(Record)).one().state == made["state"]
+    source, target = page.locator(f"[data-id='{made['id']}']"), page.locator("[data-state=ready].col")
+    source.drag_to(target)
+    page.wait_for_load_state()
+    expect(page.locator("[data-state=ready].col .ticket")).to_have_count(1)
+
+
+def test_keys_and_palette(estate, visitor, window):
+    agent = visitor(*AGENT)
+    client = estate.login(*AGENT)
+    for number in range(3):
+        client.create("requests", title=f"灯 {number}", request_kind="repair")
+    page = window(agent)
+    page.goto(f"/e/{estate.code}/customer-service/requests")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    assert page.locator(".pick :checked").count() == 1
+    expect(page.locator(".bulk")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("灯 1")
+    expect(page.locator("#palette-list [role=option]")).to_have_count(1)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}"))
+    expect(page.locator("h1")).to_have_text("灯 1")
+
+
+def test_everything_works_without_a_script(estate, visitor, window):
+    agent = visitor(*AGENT)
+    page = window(agent, script=False)
+    page.goto(f"/e/{estate.code}/customer-service/requests")
+    page.click("#new")
+    page.fill("[name=title]", "Lamp")
+    page.select_option("[name=request_kind]", "inquiry")
+    page.click(".form .btn.p")
+    act(page, catalogue("zh_Hans")["Answer at once"])
+    page.fill("[name=resolution]", "Lit")
+    page.click(".form .btn.p")
+    expect(page.locator("#activity")).to_contain_text("Lit")
+    page.fill("[name=text]", "Thanks")
+    page.click(".comp .btn")
+    expect(page.locator("#activity")).to_contain_text("Thanks")
+    page.fill("#q", "Lamp")
+    page.press("#q", "Enter")
+    expect(page.locator(".hit")).to_have_count(1)
+
+
+MARKUP = "\"><img src=x onerror=alert(1)><svg onload=alert(2)>'</textarea><script>alert(3)</script>{{7*7}}"
+
+
+def test_markup_in_every_text_is_shown_and_never_run(estate, visitor, window):
+    """A dialog or a violation of the content security policy fails the test (see `window`)."""
+    manager, client = visitor("core.manager", name=MARKUP), estate.login("core.manager")
+    person = client.create("people", name=MARKUP, note=MARKUP, external_id=MARKUP)
+    place = client.create("properties", kind="unit", code=MARKUP[:80], name=MARKUP)
+    client.create("assets", code=MARKUP[:80], name=MARKUP, asset_class=MARKUP, maker=MARKUP)
+    client.create("routes", category=MARKUP[:80], department="maintenance")
+    values = {"title": MARKUP, "text": MARKUP, "place": place["id"], "requester": person["id"]}
+    request = client.create("requests", request_kind="repair", category=MARKUP[:80], **values)
+    order = client.create("work-orders", order_type="corrective", **values)
+    client.ask("POST", client.url("requests", request["id"], "comments"), {"text": MARKUP})
+    page = window(manager)
+    home = f"/e/{estate.code}"
+    paths = [
+        "",
+        "/overview",
+        "/coordination",
+        "/settings",
+        "/settings/members",
+        "/settings/routing",
+        "/people",
+        "/properties",
+    ]
+    paths += [f"/people/{person['id']}", f"/properties/{place['id']}", f"/people/{person['id']}/edit"]
+    paths += ["/maintenance/assets", f"/maintenance/work-orders/{order['id']}", "/search?q=img", "/referrals", "/staff"]
+    base = "/customer-service/requests"
+    paths += [base, f"{base}/{request['id']}", f"{base}/{request['id']}/edit"]
+    paths += [f"{base}?view={shape}" for shape in ("table", "board", "calendar", "chart", "pivot")]
+    for path in paths:
+        answer = page.goto(home + path)
+        assert answer.status == 200, path
+        assert page.locator("img[src=x], svg[onload], script:not([src])").count() == 0, path
+    page.keyboard.press("Control+k")
+    page.keyboard.type("img")
+    expect(page.locator("#palette-list [role=option]").first).to_be_visible()
+    assert "49" not in page.locator("#palette-list").inner_text()
+
+
+PAGES = [
+    ("desk", ""), ("overview", "/overview"), ("coordination", "/coordination"),
+    ("list", "/customer-service/requests"), ("table", "/customer-service/requests?view=table"),
+    ("board", "/customer-service/requests?view=board"), ("calendar", "/customer-service/requests?view=calendar"),
+    ("chart", "/customer-service/requests?view=chart"), ("pivot", "/customer-service/requests?view=pivot"),
+    ("form", "/customer-service/requests/new"), ("detail", "/customer-service/requests/{request}"),
+    ("edit", "/customer-service/requests/{request}/edit"), ("action", "/customer-service/requests/{request}/actions/answer"),
+    ("people", "/people"), ("person", "/people/{person}"), ("search", "/search?q=漏"), ("plugins", "/settings"),
+    ("members", "/settings/members"), ("routing", "/settings/routing"), ("absent", "/nothing-here"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def furnished(estate):
+    """An estate with something in every list; returns what addresses need."""
+    client = estate.login(*AGENT, "core.manager")
+    place = client.create("properties", kind="unit", code="5-1202", name="5栋 1202")
+    person = client.create("people", name="陈雨", phone="13812345678")
+    kinds = ("repair", "complaint", "inquiry", "praise")
+    made = [
+        client.create("requests", title=f"厨房水龙头漏水 {n}", request_kind=kinds[n % 4], place=place["id"], requester=person["id"],
+                      priority=("normal", "urgent", "emergency")[n % 3], due_at=f"2026-11-{20 + n}T08:00:00Z",
+                      text="厨房顶面渗水，怀疑楼上管道漏水。", contact_phone="13812345678")
+        for n in range(6)
+    ]  # fmt: skip
+    client.act("requests", made[0], "accept", category="repair")
+    client.act("requests", made[0], "dispatch")
+    client.ask("POST", client.url("requests", made[1]["id"], "comments"), {"text": "已联系业主", "internal": True})
+    return {"request": made[1]["id"], "person": person["id"]}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["en", "zh_Hans"])
+def test_pages_are_accessible_in_both_themes_and_languages(estate, visitor, window, furnished, locale, theme, pictures):
+    page = window(visitor(*AGENT, "core.manager", name="李静"), locale=locale, theme=theme)
+    wrong = {}
+    for name, path in PAGES:
+        page.goto(f"/e/{estate.code}{path.format(**furnished)}")
+        page.screenshot(path=pictures / f"{name}-{locale}-{theme}-1440.png")
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+        if violations := found.response["violations"]:
+            wrong[name] = [(v["id"], [node["html"][:160] for node in v["nodes"][:3]]) for v in violations]
+    page.context.clear_cookies(name="wuye")
+    page.goto("/sign-in")
+    page.screenshot(path=pictures / f"sign-in-{locale}-{theme}-1440.png")
+    if violations := Axe().run(page).response["violations"]:
+        wrong["sign-in"] = [v["id"] for v in violations]
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("width", [360, 768, 1100, 1440])
+def test_no_page_scrolls_sideways(estate, visitor, window, furnished, width, pictures):
+    page = window(visitor(*AGENT, "core.manager", name="李静"), width=width, height=800)
+    wide = []
+    for name, path in PAGES:
+        page.goto(f"/e/{estate.code}{path.format(**furnished)}")
+        if width != 1440:
+            page.screenshot(path=pictures / f"{name}-zh_Hans-light-{width}.png")
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide.append(name)
+    assert wide == []
+
+
+def test_the_first_visit_is_small(estate, visitor, window, furnished):
+    page = window(visitor(*AGENT))
+    requests, sizes = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
+    page.goto(f"/e/{estate.code}/customer-service/requests", wait_until="networkidle")
+    assert len(requests) <= 6, requests
+    assert sum(sizes) <= 60_000, sizes
