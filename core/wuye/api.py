@@ -11,6 +11,8 @@ from wuye.demo.stage import Stage
 from wuye.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
 from wuye.i18n import _
 from wuye.jobs.declaration import Job
+from wuye.notifications.declaration import NotificationKind
+from wuye.notifications.services import notify_permission
 from wuye.people.models import Person
 from wuye.people.services import choose_assignee
 from wuye.plugins.hookspecs import hookimpl
@@ -47,6 +49,7 @@ __all__ = [
     "Look",
     "Mapped",
     "NotFound",
+    "NotificationKind",
     "Person",
     "Plugin",
     "Problem",
@@ -72,6 +75,7 @@ __all__ = [
     "link",
     "mapped_column",
     "money",
+    "notify_permission",
     "open_record",
     "perform",
     "ref",

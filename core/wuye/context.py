@@ -1,6 +1,7 @@
 """The context of one step: which estate, who acts, what they may do, when, and the session it is written by."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,10 @@ from zoneinfo import ZoneInfo
 from wuye.db.session import EstateSession
 from wuye.errors import Forbidden
 from wuye.i18n import _
+from wuye.identity.models import User
+from wuye.notifications.declaration import plugin_of_kind
+from wuye.notifications.notices import Notice, write
+from wuye.people.models import Person
 from wuye.records.timeline import Audience, Entry, append
 
 if TYPE_CHECKING:
@@ -48,7 +53,7 @@ class Context:
     """One step in one estate: everything below the interfaces gets it, nothing asks globals.
 
     `plugins` are the names of the plugins that are enabled and loaded, core included; `now` is the moment of the step,
-    aware, in UTC.
+    aware, in UTC. With `quiet` nobody is notified of anything: what an import brings is no news.
     """
 
     session: EstateSession
@@ -57,8 +62,10 @@ class Context:
     plugins: frozenset[str]
     loaded: "Plugins"
     now: datetime
+    quiet: bool = False
     _entries: list[Entry] = field(default_factory=list)
     _unindexed: list[Callable[[], None]] = field(default_factory=list)
+    _notices: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.session.pin(self.estate.id)
@@ -99,24 +106,78 @@ class Context:
             Entry(subject_id, thread_id, self.now, self.actor.user_id, event, audience, dict(data or {}))
         )
 
+    def notify(self, whom: "Person | User | UUID | None", kind: str, record: "Record | None", /, **data: Any) -> None:
+        """Tell a person (an object, or its id) or a user something, by a kind that a plugin registered.
+
+        All users whom the person has in this estate are told, when the step is written; never who acts. `record` is what
+        it is about, `data` what the kind's text needs besides. Nothing happens for None, or where the kind's plugin is
+        disabled.
+
+        Raises:
+            KeyError: no loaded plugin has registered the kind.
+        """
+        if isinstance(whom, User):
+            self.announce(kind, record, data, user_id=whom.id)
+        elif whom is not None:
+            self.announce(kind, record, data, person_id=whom.id if isinstance(whom, Person) else whom)
+
+    def announce(
+        self,
+        kind: str,
+        record: "Record | None",
+        data: Mapping[str, Any] | None = None,
+        *,
+        user_id: UUID | None = None,
+        person_id: UUID | None = None,
+        roles: tuple[str, ...] | None = None,
+    ) -> None:
+        """Tell whom a `Notice` describes; `notify` and `notify_permission` are what plugins use.
+
+        Raises:
+            KeyError: no loaded plugin has registered the kind.
+        """
+        self.loaded.registry.notifications[kind]
+        me = (user_id is not None and user_id == self.actor.user_id) or (
+            person_id is not None and person_id == self.actor.person_id
+        )
+        if self.quiet or me or roles == () or plugin_of_kind(kind) not in self.plugins:
+            return
+        values = {"who": self.actor.name or _("Somebody"), **(data or {})}
+        self._notices.append(Notice(kind, record, user_id, person_id, roles, values))
+
     def call(self, hook: str, *, only: str | None = None, **arguments: Any) -> list[Any]:
         """Call a hook of the plugins that this estate has enabled; see `wuye.plugins.hookspecs`."""
         return self.loaded.bus.call(hook, self, only=only, **arguments)
 
     def discard(self) -> None:
-        """Forget what is to be put on timelines and into the search index: its rows are rolled back."""
+        """Forget what is to be put on timelines, into the search index and told: its rows are rolled back."""
         self._entries.clear()
         self._unindexed.clear()
+        self._notices.clear()
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Do what may fail: if it raises, its rows are rolled back, and what it gathered is forgotten with them."""
+        savepoint = self.session.begin_nested()
+        gathered = list(self._entries), list(self._unindexed), list(self._notices)
+        try:
+            with savepoint:
+                yield
+        except BaseException:
+            self._entries, self._unindexed, self._notices = gathered
+            raise
 
     def once_written(self, index: Callable[[], None]) -> None:
         """Have something put into the search index when its row is written: only then it has its number."""
         self._unindexed.append(index)
 
     def seal(self) -> None:
-        """Write what the step has gathered: rows with their numbers, the search index, then the timeline."""
+        """Write what the step has gathered: rows with their numbers, the search index, who is told, then the timeline."""
         self.session.flush()
         unindexed, self._unindexed = self._unindexed, []
         for index in unindexed:
             index()
+        notices, self._notices = self._notices, []
+        write(self.session, self.actor, self.now, notices)
         entries, self._entries = self._entries, []
         append(self.session, entries)

@@ -9,8 +9,10 @@ from sqlalchemy import ColumnElement, or_, select
 from wuye.context import Context
 from wuye.errors import FieldError, Invalid
 from wuye.i18n import _
-from wuye.jobs.core_jobs import purge_idempotency_keys
+from wuye.jobs.core_jobs import purge_idempotency_keys, purge_notifications
 from wuye.jobs.declaration import Job
+from wuye.notifications.declaration import NotificationKind
+from wuye.notifications.services import CORE_KINDS
 from wuye.people.models import Department, Occupancy, Person, Staff
 from wuye.people.schemas import DepartmentSchema, OccupancySchema, PersonSchema, StaffSchema
 from wuye.plugins.hookspecs import hookimpl
@@ -126,6 +128,12 @@ class Core(Plugin):
     def register_jobs(self) -> Iterable[Job]:
         """Tidy up."""
         yield Job("purge_idempotency_keys", purge_idempotency_keys, cron="17 * * * *")
+        yield Job("purge_notifications", purge_notifications, cron="41 19 * * *")
+
+    @hookimpl
+    def register_notifications(self) -> Iterable[NotificationKind]:
+        """Tell people what concerns them in any department's work."""
+        return CORE_KINDS
 
 
 core = Core()

@@ -117,6 +117,8 @@ def purge(place: Installation, code: str, plugin: str) -> None:
         _forget_origins(session, estate_id, plugin)
         for table in reversed(scoped_tables(place, plugin)):
             connection.execute(delete(table).where(table.c.estate_id == estate_id))
+        told = Base.metadata.tables["core_notification"]
+        connection.execute(delete(told).where(told.c.estate_id == estate_id, told.c.kind.startswith(f"{plugin}.")))
         index = Base.metadata.tables["core_search_entry"]
         found = or_(index.c.kind.startswith(f"{plugin}."), index.c.kind.startswith(f"{plugin}_"))
         connection.execute(delete(index).where(index.c.estate_id == estate_id, found))

@@ -30,6 +30,7 @@ class Membership(Base):
 
     __table_args__ = (
         UniqueConstraint("estate_id", "user_id"),
+        Index(None, "estate_id", "person_id"),
         ForeignKeyConstraint(["estate_id", "person_id"], ["core_person.estate_id", "core_person.id"]),
     )
 

@@ -212,7 +212,9 @@ def _check_spellings(mapping: ColumnMapping, targets: Mapping[str, Target], spel
 
 
 def _context(place: Installation, session: Any, estate: str) -> Context:
-    return place.context(session, find_estate(session, estate), system_actor(place.plugins, "import"))
+    ctx = place.context(session, find_estate(session, estate), system_actor(place.plugins, "import"))
+    ctx.quiet = True
+    return ctx
 
 
 def _rehearse(

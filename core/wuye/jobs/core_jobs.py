@@ -5,12 +5,21 @@ from datetime import timedelta
 from sqlalchemy import delete
 
 from wuye.context import Context
+from wuye.notifications.models import Notification
 from wuye.records.models import IdempotencyKey
 
 #: Answers are kept this long for a repeated request (Stripe's least).
 KEEP_ANSWERS = timedelta(hours=24)
 
+#: Notifications are kept this long after they were seen.
+KEEP_SEEN = timedelta(days=90)
+
 
 def purge_idempotency_keys(ctx: Context) -> None:
     """Forget the answers to requests of more than a day ago."""
     ctx.session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < ctx.now - KEEP_ANSWERS))
+
+
+def purge_notifications(ctx: Context) -> None:
+    """Forget notifications that were seen more than 90 days ago; what was never seen stays."""
+    ctx.session.execute(delete(Notification).where(Notification.seen_at < ctx.now - KEEP_SEEN))

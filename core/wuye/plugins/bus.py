@@ -71,7 +71,7 @@ class Bus:
         try:
             if mode != "write":
                 return call()
-            with ctx.session.begin_nested():
+            with ctx.savepoint():
                 return call()
         except Problem:
             if mode == "must":

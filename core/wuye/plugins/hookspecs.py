@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wuye.context import Context
     from wuye.demo.stage import Stage
     from wuye.jobs.declaration import Job
+    from wuye.notifications.declaration import NotificationKind
     from wuye.people.models import Person
     from wuye.records.models import Record
     from wuye.referrals.declaration import ReferralTarget
@@ -70,6 +71,15 @@ class Declarations:
 
         When: at start. How often: once a process. Transaction: none. Return: an iterable of `Job`. Exception: the
         plugin is not loaded; fatal under WUYE_STRICT=1.
+        """
+        raise NotImplementedError
+
+    @mode("declare")
+    def register_notifications(self) -> Iterable["NotificationKind"]:
+        """Contribute kinds of notifications: a name for `ctx.notify`, and the text that people read.
+
+        When: at start. How often: once a process. Transaction: none. Return: an iterable of `NotificationKind`.
+        Exception: the plugin is not loaded; fatal under WUYE_STRICT=1.
         """
         raise NotImplementedError
 

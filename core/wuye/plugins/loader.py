@@ -11,6 +11,7 @@ import structlog
 
 from wuye.i18n import add_translations
 from wuye.jobs.declaration import Job
+from wuye.notifications.declaration import NotificationKind
 from wuye.plugins import hookspecs
 from wuye.plugins.bus import Bus
 from wuye.plugins.manifest import Manifest, ManifestError
@@ -163,12 +164,14 @@ def _register(plugins: Plugins, plugin: Plugin) -> None:
         raise PluginError(name, str(error)) from error
     add_translations(plugin.folder / "translations")
     registry = plugins.registry
-    before = {kind: dict(getattr(registry, kind)) for kind in ("resources", "targets", "jobs", "permissions", "roles")}
+    shelves = ("resources", "targets", "jobs", "notifications", "permissions", "roles")
+    before = {kind: dict(getattr(registry, kind)) for kind in shelves}
     try:
         registry.add_manifest(plugin.manifest)
         registry.add(name, "resources", Resource, _declared(plugin, "register_resources"))
         registry.add(name, "targets", ReferralTarget, _declared(plugin, "register_referral_targets"))
         registry.add(name, "jobs", Job, _declared(plugin, "register_jobs"))
+        registry.add(name, "notifications", NotificationKind, _declared(plugin, "register_notifications"))
         registry.commands[name] = list(_declared(plugin, "register_commands"))
     except Exception as error:
         for kind, contents in before.items():

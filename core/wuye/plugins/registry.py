@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import click
 
     from wuye.jobs.declaration import Job
+    from wuye.notifications.declaration import NotificationKind
     from wuye.referrals.declaration import ReferralTarget
     from wuye.resources.declaration import Resource
 
@@ -26,6 +27,7 @@ class Registry:
     resources: dict[str, "Resource"] = field(default_factory=dict)
     targets: dict[str, "ReferralTarget"] = field(default_factory=dict)
     jobs: dict[str, "Job"] = field(default_factory=dict)
+    notifications: dict[str, "NotificationKind"] = field(default_factory=dict)
     commands: dict[str, list["click.Command"]] = field(default_factory=dict)
     permissions: dict[str, str] = field(default_factory=dict)
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -40,7 +42,7 @@ class Registry:
                 self.roles[role] = self.roles.get(role, frozenset()) | set(permissions)
 
     def add(self, plugin: str, kind: str, expected: type[Any], items: Iterable[Any]) -> None:
-        """Register contributions of one kind (`resources`, `targets`, `jobs`).
+        """Register contributions of one kind (`resources`, `targets`, `jobs`, `notifications`).
 
         Raises:
             RegistrationError: a wrong type, or a name that is taken.

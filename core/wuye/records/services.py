@@ -7,6 +7,7 @@ from wuye.context import Context
 from wuye.errors import Conflict, Forbidden, NotFound
 from wuye.i18n import _
 from wuye.ids import uuid7
+from wuye.notifications.services import tell_state
 from wuye.records import numbering as _numbering  # noqa: F401 (it listens to the session)
 from wuye.records import search
 from wuye.records.flow import SYSTEM, Flow, Transition
@@ -142,6 +143,8 @@ def take(ctx: Context, record: Record, action: str, data: Mapping[str, Any] | No
     enter(flow, record, transition.target or before, ctx)
     record.updated_at = ctx.now
     ctx.log(record, action, {"from": before, "to": record.state, **plain(values)})
+    if record.state != before:
+        tell_state(ctx, record, flow.states[record.state])
     if transition.effect:
         transition.effect(ctx, record, values)
     ctx.call("record_changed", record=record, event=action)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from wuye.context import Context
 from wuye.errors import Conflict, FieldError, Invalid
 from wuye.i18n import _
+from wuye.notifications.services import notify_permission
 from wuye.records import services
 from wuye.records.flow import Step
 from wuye.records.models import Record
@@ -65,9 +66,17 @@ def refer(
         thread=origin,
         logged={"category": category, "department": wanted if target else OFFICE, "wanted": wanted},
     )
+    tell_department(ctx, referral)
     if target and referral.priority in target.at_once:
         services.take(ctx, referral, "accept")
     return referral
+
+
+def tell_department(ctx: Context, referral: Referral) -> None:
+    """Tell whoever may take a referral over that it is offered to their department; of what waits for the office, nobody."""
+    target = can_take(ctx, referral.department)
+    if target is not None:
+        notify_permission(ctx, target.permission, "referral_offered", referral)
 
 
 def open_referral(ctx: Context, record: Record, *, as_target: bool = False) -> Referral | None:
@@ -170,6 +179,7 @@ def offer_to(ctx: Context, referral: Referral, data: Mapping[str, Any]) -> None:
             errors=[FieldError("department", _("Use one of: {choices}.", choices=", ".join(enabled) or "—"))],
         )
     referral.department = referral.wanted = department
+    tell_department(ctx, referral)
 
 
 def tell_origin(ctx: Context, referral: Referral, data: Mapping[str, Any]) -> None:
@@ -200,6 +210,7 @@ def offer_waiting(ctx: Context, plugin: str) -> int:
     for referral in waiting:
         referral.department = plugin
         ctx.log(referral, "offered", {"department": plugin})
+        tell_department(ctx, referral)
     return len(waiting)
 
 

@@ -3,7 +3,7 @@
 The API, the forms and the import validate by these. Everything has a limit: no NUL, no endless text, no absurd date.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sized
 from datetime import UTC, date, datetime
 from decimal import Decimal as PythonDecimal
 from typing import Any
@@ -211,6 +211,21 @@ class Reference(Uuid):
         result = super()._deserialize(value, attr, data, **kwargs)
         assert result is not None
         return result
+
+
+class List(fields.List[Any]):
+    """Several values of one kind, at most `most`."""
+
+    default_error_messages = messages(invalid=_("This must be a list."))
+
+    def __init__(self, item: fields.Field[Any], *, most: int, **options: Any) -> None:
+        super().__init__(item, **options)
+        self.most = most
+        self.validators.insert(0, self._check)
+
+    def _check(self, value: Sized) -> None:
+        if len(value) > self.most:
+            raise _fail(_("Use at most {limit} of them; these are {length}.", limit=self.most, length=len(value)))
 
 
 class Phone(String):

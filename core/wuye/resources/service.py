@@ -15,8 +15,9 @@ from wuye.context import Context
 from wuye.errors import Conflict, FieldError, Invalid, NotFound, PreconditionRequired, Stale
 from wuye.i18n import _
 from wuye.ids import uuid7
+from wuye.notifications.services import tell_comment
 from wuye.records import search, services
-from wuye.records.models import Timeline
+from wuye.records.models import Record, Timeline
 from wuye.records.timeline import Audience
 from wuye.resources import query
 from wuye.resources.declaration import Resource
@@ -157,6 +158,8 @@ def comment(ctx: Context, resource: Resource, identity: UUID, data: object) -> l
         ctx.require("core.internal")
     audience: Audience = "staff" if values["internal"] else "all"
     ctx.note(row.id, getattr(row, "thread_id", row.id), "comment", {"text": values["text"]}, audience)
+    if isinstance(row, Record):
+        tell_comment(ctx, row, values["text"], audience)
     seal(ctx, resource)
     return timeline(ctx, resource, identity)
 

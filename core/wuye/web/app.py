@@ -8,7 +8,7 @@ from wuye.errors import Unavailable
 from wuye.i18n import _
 from wuye.installation import Installation
 from wuye.pages import site
-from wuye.web import access, api, database, openapi, problems, signin
+from wuye.web import access, api, database, notifications, openapi, problems, signin
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import json_response
 
@@ -41,6 +41,7 @@ def create_app(place: Installation) -> Flask:
     app.add_url_rule("/api/v1/openapi.json", "api.openapi", declare(_openapi, Access((PUBLIC,))))
     signin.register(app)
     api.register(app)
+    notifications.register(app)
     site.register(app)
 
     @app.after_request

@@ -10,6 +10,7 @@ from marshmallow import Schema
 from marshmallow.fields import Field
 
 from wuye import __version__
+from wuye.notifications.services import MAX_LIMIT, MOST_UNSEEN, Seen
 from wuye.plugins.registry import Registry
 from wuye.records.flow import SYSTEM, Transition
 from wuye.resources import fields
@@ -86,6 +87,7 @@ def build(registry: Registry, paths: dict[str, str]) -> dict[str, Any]:
     )
     for resource in registry.resources.values():
         _add(spec, resource, paths[resource.key])
+    _add_notifications(spec)
     document: dict[str, Any] = spec.to_dict()
     document["security"] = [{"token": []}]
     return document
@@ -151,6 +153,47 @@ def _add(spec: APISpec, resource: Resource, path: str) -> None:
             step = operation(f"act.{transition.name}", [identity, match, key], one, "200", body)
             step["summary"] = transition.name
             spec.path(f"{item}/actions/{transition.name}", operations={"post": step})
+
+
+def _add_notifications(spec: APISpec) -> None:
+    """Describe what the caller was told, which is no resource: nobody makes, changes or filters it."""
+    path = "/api/v1/estates/{estate}/notifications"
+    unseen = {"unseen": {"type": "integer", "maximum": MOST_UNSEEN}, "unseen_is_capped": {"type": "boolean"}}
+    text, moment = {"type": "string"}, {"type": "string", "format": "date-time"}
+    record = {"type": ["object", "null"], "properties": {"id": text, "kind": text, "label": text}}
+    shown = {"id": {"type": "string", "format": "uuid"}, "kind": text, "text": text, "record": record}
+    shown |= {"created_at": moment, "seen_at": {**moment, "type": ["string", "null"]}}
+    item = {"type": "object", "properties": shown}
+    page = {"items": {"type": "array", "items": item}, "after": {"type": ["string", "null"]}, **unseen}
+    parameters = [
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}},
+        {"name": "after", "in": "query", "schema": {"type": "string"}},
+        {"name": "unseen", "in": "query", "schema": {"type": "string", "enum": ["1", "true"]}},
+    ]
+
+    def operation(name: str, media: str, answer: dict[str, Any], **more: Any) -> dict[str, Any]:
+        problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        return {
+            "operationId": f"core.notifications.{name}",
+            "tags": ["core"],
+            "responses": {
+                "200": {"description": "", "content": {media: {"schema": answer}}},
+                "default": {"description": "", "content": problem},
+            },
+            **more,
+            "parameters": [
+                {"name": "estate", "in": "path", "required": True, "schema": {"type": "string"}},
+                *more.get("parameters", ()),
+            ],
+        }
+
+    json = "application/json"
+    listing = operation("list", json, {"type": "object", "properties": page}, parameters=parameters)
+    body = {"required": True, "content": {json: {"schema": _object(Seen())}}}
+    seen = operation("seen", json, {"type": "object", "properties": unseen}, requestBody=body)
+    spec.path(path, operations={"get": listing})
+    spec.path(f"{path}/seen", operations={"post": seen})
+    spec.path(f"{path}/stream", operations={"get": operation("stream", "text/event-stream", text)})
 
 
 def _list_parameters(resource: Resource) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Notifications: what people are told about work that concerns them, each user for themselves."""
