@@ -9,6 +9,7 @@ from wuye.db.base import Base, EstateScoped, Tracked, link, ref, scoped_index, s
 from wuye.db.columns import check, money
 from wuye.demo.stage import Stage
 from wuye.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
+from wuye.files import services as files
 from wuye.i18n import _
 from wuye.jobs.declaration import Job
 from wuye.notifications.declaration import NotificationKind
@@ -70,6 +71,7 @@ __all__ = [
     "check",
     "choose_assignee",
     "fields",
+    "files",
     "hookimpl",
     "length",
     "link",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -53,7 +54,8 @@ class Context:
     """One step in one estate: everything below the interfaces gets it, nothing asks globals.
 
     `plugins` are the names of the plugins that are enabled and loaded, core included; `now` is the moment of the step,
-    aware, in UTC. With `quiet` nobody is notified of anything: what an import brings is no news.
+    aware, in UTC; `data` is the installation's folder. With `quiet` nobody is notified of anything: what an import
+    brings is no news.
     """
 
     session: EstateSession
@@ -62,6 +64,7 @@ class Context:
     plugins: frozenset[str]
     loaded: "Plugins"
     now: datetime
+    data: Path
     quiet: bool = False
     _entries: list[Entry] = field(default_factory=list)
     _unindexed: list[Callable[[], None]] = field(default_factory=list)

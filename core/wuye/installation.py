@@ -16,6 +16,7 @@ from wuye.db.local import LocalPostgres
 from wuye.db.session import EstateSession
 from wuye.errors import NotFound
 from wuye.estates.models import Estate, EstatePlugin
+from wuye.files import models as _files  # noqa: F401 (its table belongs to the metadata)
 from wuye.i18n import _
 from wuye.identity import models as _identity  # noqa: F401 (its tables belong to the metadata)
 from wuye.plugins.loader import Plugin, Plugins, load
@@ -84,7 +85,7 @@ class Installation:
             rows = select(EstatePlugin.plugin).where(EstatePlugin.estate_id == info.id, EstatePlugin.enabled)
             enabled = frozenset(session.scalars(rows))
         active = (enabled & self.plugins.loaded.keys()) | {"core"}
-        return Context(session, info, actor, active, self.plugins, self.clock.now())
+        return Context(session, info, actor, active, self.plugins, self.clock.now(), self.settings.data)
 
     def upgrade(self) -> list[migrate.Applied]:
         """Create or update roles, database and tables; may be repeated at any time."""

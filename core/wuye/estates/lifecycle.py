@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Table, delete, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Table, delete, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from wuye.db.base import Base
@@ -15,6 +15,8 @@ from wuye.db.session import EstateSession
 from wuye.errors import Conflict
 from wuye.estates.models import Estate
 from wuye.estates.services import enabled_plugins
+from wuye.files import storage
+from wuye.files.models import Attachment
 from wuye.i18n import _
 from wuye.identity.models import ApiToken, Membership
 from wuye.installation import Installation, find_estate
@@ -45,7 +47,8 @@ def export_path(place: Installation, name: str) -> Path:
 def export_estate(place: Installation, code: str, file: Path, *, plugin: str | None = None) -> int:
     """Write the rows of an estate (of one plugin) into a zip, JSON lines for each table; return how many.
 
-    All of it is one consistent state of the database. A file that cannot be finished is removed.
+    Attachments come with their rows, below `files/`. All of it is one consistent state of the database. A file that
+    cannot be finished is removed.
     """
     written = 0
     draft = file.with_name(f"{file.name}.part")
@@ -58,6 +61,7 @@ def export_estate(place: Installation, code: str, file: Path, *, plugin: str | N
             archive.writestr("manifest.json", orjson.dumps(manifest))
             for table in _exported(place, plugin):
                 written += _export_table(session, archive, table, info.id, plugin)
+            _export_files(archive, storage.folder_of(place.settings.data, info.id), _digests(session, info.id, plugin))
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
@@ -66,13 +70,16 @@ def export_estate(place: Installation, code: str, file: Path, *, plugin: str | N
 
 def _exported(place: Installation, plugin: str | None) -> list[Table]:
     whole = [] if plugin else [Base.metadata.tables[name] for name in ("core_estate_plugin", "core_membership")]
-    return [*whole, *([Base.metadata.tables["core_record"]] if plugin else []), *scoped_tables(place, plugin)]
+    shared = [Base.metadata.tables[name] for name in ("core_record", "core_attachment")] if plugin else []
+    return [*whole, *shared, *scoped_tables(place, plugin)]
 
 
 def _export_table(session: Session, archive: zipfile.ZipFile, table: Table, estate_id: UUID, plugin: str | None) -> int:
     statement = select(table).where(table.c.estate_id == estate_id)
     if plugin and table.name == "core_record":
         statement = statement.where(table.c.kind.startswith(f"{plugin}."))
+    if plugin and table.name == "core_attachment":
+        statement = statement.where(_attached_to(table, estate_id, plugin))
     count = 0
     with archive.open(f"{table.name}.jsonl", "w") as target:
         for row in session.connection().execution_options(yield_per=1000).execute(statement):
@@ -80,6 +87,32 @@ def _export_table(session: Session, archive: zipfile.ZipFile, table: Table, esta
             target.write(orjson.dumps(values, default=str) + b"\n")
             count += 1
     return count
+
+
+def _attached_to(attachments: FromClause, estate_id: UUID, plugin: str) -> ColumnElement[bool]:
+    """Return the condition of the attachments of a plugin's things."""
+    tables = [
+        table for table in Base.metadata.sorted_tables if is_scoped(table) and table.name.startswith(f"{plugin}_")
+    ]
+    things = [select(table.c.id).where(table.c.estate_id == estate_id) for table in tables]
+    return or_(false(), *(attachments.c.subject_id.in_(thing) for thing in things))
+
+
+def _digests(session: EstateSession, estate_id: UUID, plugin: str | None = None) -> set[str]:
+    """Return what an estate's attachments (of one plugin) are stored under."""
+    table = Attachment.__table__
+    statement = select(table.c.sha256).where(table.c.estate_id == estate_id)
+    if plugin:
+        statement = statement.where(_attached_to(table, estate_id, plugin))
+    return set(session.connection().scalars(statement))
+
+
+def _export_files(archive: zipfile.ZipFile, folder: Path, digests: set[str]) -> None:
+    """Write attachments and their thumbnails as they lie in the data folder; they are compressed already."""
+    for digest in sorted(digests):
+        for path in (storage.path_of(folder, digest), storage.path_of(folder, digest, thumb=True)):
+            if path.is_file():
+                archive.write(path, f"files/{path.relative_to(folder).as_posix()}", zipfile.ZIP_STORED)
 
 
 def preview_purge(place: Installation, code: str, plugin: str) -> dict[str, int]:
@@ -96,11 +129,13 @@ def preview_purge(place: Installation, code: str, plugin: str) -> dict[str, int]
         counts = {name: count for name, count in count_rows(place, session, plugin) if count}
         mine = Record.kind.startswith(f"{plugin}.")
         counts["core_record"] = session.scalar(select(func.count()).select_from(Record).where(mine)) or 0
+        attached = _attached_to(Attachment.__table__, info.id, plugin)
+        counts["core_attachment"] = session.scalar(select(func.count()).select_from(Attachment).where(attached)) or 0
     return counts
 
 
 def purge(place: Installation, code: str, plugin: str) -> None:
-    """Delete a disabled plugin's rows in an estate. Referrals to its records and the timeline stay as they are.
+    """Delete a disabled plugin's rows in an estate, with their files. Referrals to its records and the timeline stay.
 
     Raises:
         Conflict: the plugin is still enabled.
@@ -115,6 +150,9 @@ def purge(place: Installation, code: str, plugin: str) -> None:
         scoped = referral.c.estate_id == estate_id
         connection.execute(referral.update().where(scoped, referral.c.target_id.in_(mine)).values(target_id=None))
         _forget_origins(session, estate_id, plugin)
+        attachments = Attachment.__table__
+        theirs = (attachments.c.estate_id == estate_id, _attached_to(attachments, estate_id, plugin))
+        connection.execute(delete(Attachment).where(*theirs))
         for table in reversed(scoped_tables(place, plugin)):
             connection.execute(delete(table).where(table.c.estate_id == estate_id))
         told = Base.metadata.tables["core_notification"]
@@ -125,6 +163,8 @@ def purge(place: Installation, code: str, plugin: str) -> None:
         connection.execute(
             delete(header).where(header.c.estate_id == estate_id, header.c.kind.startswith(f"{plugin}."))
         )
+        left = _digests(session, estate_id)
+    storage.sweep(storage.folder_of(place.settings.data, estate_id), left)
 
 
 def _forget_origins(session: EstateSession, estate_id: UUID, plugin: str) -> None:
@@ -137,7 +177,7 @@ def _forget_origins(session: EstateSession, estate_id: UUID, plugin: str) -> Non
 
 
 def delete_estate(place: Installation, code: str) -> None:
-    """Delete an estate with everything in it."""
+    """Delete an estate with everything in it, its files included."""
     with place.database.session(role="ops") as session:
         estate_id = find_estate(session, code).id
         session.pin(estate_id)
@@ -147,3 +187,4 @@ def delete_estate(place: Installation, code: str) -> None:
         for table in reversed(scoped_tables(place)):
             connection.execute(delete(table).where(table.c.estate_id == estate_id))
         connection.execute(delete(Estate).where(Estate.id == estate_id))
+    storage.forget(storage.folder_of(place.settings.data, estate_id))

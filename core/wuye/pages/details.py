@@ -268,7 +268,7 @@ def _claimed(visit: Visit) -> tuple[UUID | None, str | None]:
     key = request.form.get(KEY)
     if not key:
         return None, None
-    identity, stored = idempotency.claim_key(visit.ctx, key[: idempotency.MAX_LENGTH])
+    identity, stored = idempotency.claim_key(visit.ctx, key[: idempotency.MAX_LENGTH], idempotency.form_said(request))
     return identity, stored.answer.decode() if stored is not None and stored.answer else None
 
 

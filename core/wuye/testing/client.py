@@ -1,11 +1,13 @@
 """A user of the API in a test: says what it does, and fails loudly when it is refused."""
 
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Flask
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
 
 from wuye.resources.declaration import Resource
 from wuye.web.api import path_of
@@ -44,7 +46,15 @@ class Client:
     def send(self, method: str, url: str, body: object = None, **headers: str) -> TestResponse:
         """Send a request and return the answer, whatever it is."""
         all_headers = {"Authorization": f"Bearer {self.token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
-        return self.app.test_client().open(url, method=method, json=body, headers=all_headers)
+        return self.app.test_client().open(url, method=method, json=body, headers=all_headers, buffered=True)
+
+    def upload(self, url: str, body: bytes, name: str = "note.txt", label: str = "", **headers: str) -> TestResponse:
+        """Send a file in a form, as a browser does, and return the answer, whatever it is."""
+        form = {"file": FileStorage(BytesIO(body), name), **({"label": label} if label else {})}
+        boundary, data = encode_multipart(form)
+        all_headers = {"Authorization": f"Bearer {self.token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        content_type = f"multipart/form-data; boundary={boundary}"
+        return self.app.test_client().post(url, data=data, content_type=content_type, headers=all_headers)
 
     def ask(self, method: str, url: str, body: object = None, **headers: str) -> Any:
         """Send a request and return its JSON.

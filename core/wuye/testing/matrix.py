@@ -7,11 +7,14 @@ permission that is too wide fails as well as one that is too narrow.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from io import BytesIO
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from werkzeug.test import TestResponse
 
+from wuye.files import services as files
+from wuye.files.models import Attachment
 from wuye.identity.services import identify
 from wuye.records.flow import SYSTEM, Transition
 from wuye.resources.declaration import Resource
@@ -21,14 +24,17 @@ from wuye.testing.inputs import minimal
 from wuye.testing.samples import make_one, references
 
 #: What an answer can be when the caller may: it worked, or the input or the present state are the only objection.
-_MAY = frozenset({200, 201, 409, 422})
+_MAY = frozenset({200, 201, 204, 409, 422})
 _ABSENT = frozenset({404})
 _FORBIDDEN = frozenset({403})
 
 
 @dataclass(frozen=True)
 class _Call:
-    """A request that a route answers: its permissions at the door, and what the caller needs besides."""
+    """A request that a route answers: its permissions at the door, and what the caller needs besides.
+
+    `file` is what is sent in a form; `attached` says whose file it is about: the caller's own, or the program's.
+    """
 
     route: str
     method: str
@@ -36,6 +42,8 @@ class _Call:
     door: tuple[str | None, ...]
     body: Any = None
     step: Transition | None = None
+    file: bytes | None = None
+    attached: Literal["own", "another's"] | None = None
 
     @property
     def about_one(self) -> bool:
@@ -49,6 +57,12 @@ def _calls(item: Resource, identity: UUID, body: Any) -> Iterator[_Call]:
     yield _Call("read", "GET", (identity,), readers)
     yield _Call("timeline", "GET", (identity, "timeline"), readers)
     yield _Call("comment", "POST", (identity, "comments"), readers, {"text": "seen", "internal": False})
+    yield _Call("files", "GET", (identity, "files"), readers)
+    yield _Call("attach", "POST", (identity, "files"), readers, file=b"seen")
+    yield _Call("file", "GET", (identity, "files", identity), readers, attached="another's")
+    yield _Call("detach own", "DELETE", (identity, "files", identity), readers, attached="own")
+    if item.update:
+        yield _Call("detach", "DELETE", (identity, "files", identity), readers, attached="another's")
     if item.create:
         yield _Call("create", "POST", (), (item.create,), body)
     if item.update:
@@ -77,6 +91,8 @@ def _expected(item: Resource, call: _Call, me: frozenset[str], *, mine: bool) ->
         return _MAY | unsure
     if item.visible is None and item.read not in me and not (mine and item.read_own in me):
         return _ABSENT if item.read_own in me else _FORBIDDEN
+    if call.route == "detach" and item.update not in me:
+        return _FORBIDDEN | unsure
     if call.step is None:
         return _MAY | unsure
     if call.step.permission not in me:
@@ -107,9 +123,10 @@ class Matrix:
 
     def check(self, client: Client, stranger: Client) -> None:
         """Compare every answer that a client gets, and a member of another estate, with what is right."""
-        me = permissions_of(self.estate, client)
+        user, me = _who(self.estate, client)
         theirs = make_one(self.other, self.item)
-        for call in self._calls(make_one(self.estate, self.item)):
+        for planned in self._calls(make_one(self.estate, self.item)):
+            call = self._attached(planned, user)
             self._ask(client, self._renewed(call), me, mine=False)
             if call.about_one:
                 self._not_theirs(client, call, theirs, me)
@@ -117,7 +134,8 @@ class Matrix:
         if self.item.kind:
             for call in self._calls(make_one(self.estate, self.item, owner=client.person)):
                 if call.about_one:
-                    self._ask(client, self._renewed(call, client.person), me, mine=True)
+                    own = self._renewed(self._attached(call, user), client.person)
+                    self._ask(client, own, me, mine=True)
 
     def _calls(self, identity: UUID) -> Iterator[_Call]:
         return _calls(self.item, identity, minimal(self.item.instance, dict(self._mine)))
@@ -127,6 +145,18 @@ class Matrix:
         if call.step is None:
             return call
         return replace(call, tail=(make_one(self.estate, self.item, owner), *call.tail[1:]))
+
+    def _attached(self, call: _Call, user: UUID) -> _Call:
+        """Return a call about a file, for a file that is there."""
+        if call.attached is None:
+            return call
+        identity, part, *_rest = call.tail
+        with self.estate.context() as ctx:
+            file = files.attach(ctx, self.item, UUID(str(identity)), "seen.txt", BytesIO(b"seen"))
+            ctx.session.flush()
+            if call.attached == "own":
+                ctx.session.get_one(Attachment, (self.estate.info.id, file["id"])).created_by = user
+        return replace(call, tail=(identity, part, file["id"]))
 
     def _ask(self, client: Client, call: _Call, me: frozenset[str], *, mine: bool) -> None:
         answer = self._send(client, call)
@@ -143,25 +173,30 @@ class Matrix:
     def _not_here(self, stranger: Client, call: _Call) -> None:
         """To a member of another estate this one is exactly as absent as one that never was."""
         address = stranger.url(self.item.key, *call.tail).replace(stranger.estate, self.estate.code)
-        answers = [
-            stranger.send(call.method, url, call.body, If_Match="*")
-            for url in (address, address.replace(self.estate.code, "never-was"))
-        ]
+        answers = [_send(stranger, call, url) for url in (address, address.replace(self.estate.code, "never-was"))]
         assert [each.status_code for each in answers] == [404, 404], (call.route, answers[0].get_json())
         assert without_id(answers[0].get_json()) == without_id(answers[1].get_json())
 
     def _send(self, client: Client, call: _Call, identity: UUID | None = None) -> TestResponse:
         tail = call.tail if identity is None else (identity, *call.tail[1:])
-        return client.send(call.method, client.url(self.item.key, *tail), call.body, If_Match="*")
+        return _send(client, call, client.url(self.item.key, *tail))
 
     def _why(self, call: _Call, me: frozenset[str], answer: TestResponse) -> str:
-        return f"{self.item.key} {call.route}: {answer.status_code} {answer.get_json()} for {sorted(me)}"
+        return f"{self.item.key} {call.route}: {answer.status_code} {answer.get_json(silent=True)} for {sorted(me)}"
+
+
+def _send(client: Client, call: _Call, url: str) -> TestResponse:
+    if call.file is not None:
+        return client.upload(url, call.file)
+    if call.method == "GET":
+        return client.send(call.method, url)
+    return client.send(call.method, url, call.body, If_Match="*")
 
 
 def every_route(client: Client, item: Resource, identity: UUID) -> Iterator[tuple[str, TestResponse]]:
     """Yield what a client gets of every route of a resource, with a thing's id where a route wants one."""
     for call in _calls(item, identity, {}):
-        yield call.route, client.send(call.method, client.url(item.key, *call.tail), call.body, If_Match="*")
+        yield call.route, _send(client, call, client.url(item.key, *call.tail))
 
 
 def without_id(body: dict[str, Any]) -> dict[str, Any]:
@@ -169,9 +204,9 @@ def without_id(body: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key != "request_id"}
 
 
-def permissions_of(estate: TestEstate, client: Client) -> frozenset[str]:
-    """Return what a client's roles grant where all plugins are enabled."""
+def _who(estate: TestEstate, client: Client) -> tuple[UUID, frozenset[str]]:
+    """Return a client's user, and what their roles grant where all plugins are enabled."""
     place = estate.place
     with place.database.session() as session:
         caller = identify(session, place.database.secret, place.clock.now(), client.token, estate.code, demo=True)
-    return place.plugins.registry.permissions_of(caller.roles, frozenset(place.plugins.loaded))
+    return caller.user_id, place.plugins.registry.permissions_of(caller.roles, frozenset(place.plugins.loaded))

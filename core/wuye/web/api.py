@@ -16,7 +16,7 @@ from wuye.records.flow import SYSTEM
 from wuye.resources import service
 from wuye.resources.declaration import Resource
 from wuye.resources.query import COUNT_LIMIT
-from wuye.web import idempotency
+from wuye.web import files, idempotency
 from wuye.web.access import SIGNED_IN, Access, call_for, declare, estate_context
 from wuye.web.body import json_body
 from wuye.web.database import request_session
@@ -74,23 +74,44 @@ class _Routes:
             self._add("PATCH", f"{path}/<uuid:identity>", "update", self.update, (resource.update,))
         self._add("GET", f"{path}/<uuid:identity>/timeline", "timeline", self.timeline, readers)
         self._add("POST", f"{path}/<uuid:identity>/comments", "comment", self.comment, readers)
+        self._files(f"{path}/<uuid:identity>/files", readers)
         if resource.masked_attributes:
             self._add("POST", f"{path}/<uuid:identity>/reveal", "reveal", self.reveal, ("core.reveal",), keep=False)
         if resource.flow:
             permissions = sorted({t.permission for t in resource.flow.transitions.values()} - {SYSTEM})
             self._add("POST", f"{path}/<uuid:identity>/actions/<action>", "act", self.act, tuple(permissions))
 
+    def _files(self, path: str, readers: tuple[str, ...]) -> None:
+        """Add the routes of attachments: whoever sees a thing sees its files and may add some."""
+        shelf = files.Files(self.resource)
+        self._add("GET", path, "files", shelf.listing, readers)
+        self._add("POST", path, "attach", shelf.attach, readers, upload=True)
+        self._add("GET", f"{path}/<uuid:file>", "file", shelf.send, readers)
+        self._add("DELETE", f"{path}/<uuid:file>", "detach", shelf.remove, readers)
+
     def _add(
-        self, method: str, path: str, name: str, view: View, permissions: tuple[str, ...], *, keep: bool = True
+        self,
+        method: str,
+        path: str,
+        name: str,
+        view: View,
+        permissions: tuple[str, ...],
+        *,
+        keep: bool = True,
+        upload: bool = False,
     ) -> None:
-        """Add one route; with `keep` a POST honours Idempotency-Key, which stores its answer for a day."""
+        """Add one route; with `keep` a POST honours Idempotency-Key, which stores its answer for a day.
+
+        With `upload` the body is a form with a file, and may be as large as files are.
+        """
         access = Access(permissions, self.resource.plugin)
 
         def respond(estate: str, **arguments: Any) -> Response:
             ctx = estate_context(estate, access.plugin)
             if not any(ctx.may(permission) for permission in permissions):
                 ctx.require(permissions[0])
-            claimed = idempotency.claim(ctx) if method == "POST" and keep else idempotency.Claim(None, None)
+            said = files.receive(ctx) if upload else request.get_data
+            claimed = idempotency.claim(ctx, said) if method == "POST" and keep else idempotency.Claim(None, None)
             if claimed.answer is not None:
                 return claimed.answer
             response = idempotency.keep(ctx, claimed, view(ctx, **arguments))

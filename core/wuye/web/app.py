@@ -12,7 +12,7 @@ from wuye.web import access, api, database, notifications, openapi, problems, si
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import json_response
 
-#: The largest body: a record's text is limited anyway; files come another way.
+#: The largest body: a record's text is limited anyway; routes that take files allow more (see `wuye.web.files`).
 MAX_BODY = 8 * 1024 * 1024
 
 _HEADERS = {

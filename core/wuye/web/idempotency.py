@@ -1,6 +1,7 @@
 """Repeated requests: the same key gives the same answer, kept in the same transaction as the effect."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -28,8 +29,10 @@ class Claim:
     answer: Response | None
 
 
-def claim(ctx: Context) -> Claim:
+def claim(ctx: Context, said: Callable[[], bytes]) -> Claim:
     """Claim the request's Idempotency-Key, waiting for another request with the same key to end.
+
+    `said` returns what the request says, or a digest of it: a repeated request says the same.
 
     Raises:
         Invalid: the key was used for something else, or is too long.
@@ -42,7 +45,7 @@ def claim(ctx: Context) -> Claim:
             _("The Idempotency-Key cannot be used."),
             errors=[FieldError("Idempotency-Key", _("Use {low} to {high} characters.", low=1, high=MAX_LENGTH))],
         )
-    identity, stored = claim_key(ctx, key)
+    identity, stored = claim_key(ctx, key, said())
     if stored is None:
         return Claim(identity, None)
     headers = {"Idempotency-Replayed": "true", **({"ETag": stored.etag} if stored.etag else {})}
@@ -58,15 +61,13 @@ class Stored(NamedTuple):
     etag: str | None
 
 
-def claim_key(ctx: Context, key: str) -> tuple[UUID, Stored | None]:
-    """Claim a key for the present request; return the claim's id, and what was answered before if it was.
+def claim_key(ctx: Context, key: str, said: bytes) -> tuple[UUID, Stored | None]:
+    """Claim a key for the present request, which says `said`; return the claim's id, and what was answered before.
 
     Raises:
         Invalid: the key was used for another request.
     """
-    digest = hashlib.sha256(
-        b"\0".join([request.method.encode(), request.path.encode(), _without_proof(request)])
-    ).hexdigest()
+    digest = hashlib.sha256(b"\0".join([request.method.encode(), request.path.encode(), said])).hexdigest()
     identity = uuid7()
     user = ctx.actor.user_id
     assert user is not None, "a caller is a user"
@@ -95,10 +96,8 @@ def store(ctx: Context, identity: UUID, status: int, answer: bytes, etag: str | 
     ctx.session.connection().execute(statement.values(status=status, answer=answer, etag=etag))
 
 
-def _without_proof(sent: Request) -> bytes:
-    """Return the body; a form's as its fields without the proof, which looks different on every page."""
-    if not sent.form:
-        return sent.get_data()
+def form_said(sent: Request) -> bytes:
+    """Return what a form says: its fields without the proof, which looks different on every page."""
     fields = [(name, value) for name, value in sorted(sent.form.items(multi=True)) if name != browser.FIELD]
     return repr(fields).encode()
 

@@ -1,5 +1,6 @@
 """OpenAPI 3.1, made from the resource declarations; also the input schemas that a detail shows with its actions."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -105,7 +106,12 @@ def _add(spec: APISpec, resource: Resource, path: str) -> None:
     tags = [resource.plugin]
 
     def operation(
-        name: str, parameters: list[Any], answer: dict[str, Any], status: str = "200", body: Any = None
+        name: str,
+        parameters: list[Any],
+        answer: dict[str, Any],
+        status: str = "200",
+        body: Any = None,
+        kind: str = "application/json",
     ) -> Any:
         result: dict[str, Any] = {
             "operationId": f"{resource.key}.{name}",
@@ -120,7 +126,7 @@ def _add(spec: APISpec, resource: Resource, path: str) -> None:
             },
         }
         if body is not None:
-            result["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+            result["requestBody"] = {"required": True, "content": {kind: {"schema": body}}}
         return result
 
     page = {
@@ -143,6 +149,7 @@ def _add(spec: APISpec, resource: Resource, path: str) -> None:
     spec.path(f"{item}/timeline", operations={"get": operation("timeline", [identity], entries)})
     comment = operation("comment", [identity, key], entries, "201", _object(Comment()))
     spec.path(f"{item}/comments", operations={"post": comment})
+    _add_files(spec, f"{item}/files", operation, [identity, key])
     if resource.masked_attributes:
         value = {"type": "object", "properties": {"field": {"type": "string"}, "value": {"type": ["string", "null"]}}}
         reveal = operation("reveal", [identity], value, "200", _object(Reveal()))
@@ -194,6 +201,46 @@ def _add_notifications(spec: APISpec) -> None:
     spec.path(path, operations={"get": listing})
     spec.path(f"{path}/seen", operations={"post": seen})
     spec.path(f"{path}/stream", operations={"get": operation("stream", "text/event-stream", text)})
+
+
+_ATTACHMENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "format": "uuid"},
+        "name": {"type": "string"},
+        "media_type": {"type": "string"},
+        "size": {"type": "integer"},
+        "width": {"type": ["integer", "null"]},
+        "height": {"type": ["integer", "null"]},
+        "label": {"type": ["string", "null"]},
+        "created_at": {"type": "string", "format": "date-time"},
+        "created_by": {"type": ["string", "null"], "format": "uuid"},
+    },
+}
+_UPLOAD = {
+    "type": "object",
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "label": {"type": "string", "pattern": r"^[\w-]{1,32}$"},
+    },
+    "required": ["file"],
+}
+
+
+def _add_files(spec: APISpec, path: str, operation: Callable[..., Any], parameters: list[Any]) -> None:
+    """Describe the routes of attachments; `parameters` are the thing's id and the Idempotency-Key."""
+    identity, key = parameters
+    file = {"name": "file", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+    thumb = {"name": "thumb", "in": "query", "schema": {"type": "string", "enum": ["1", "true"]}}
+    shelf = {"type": "object", "properties": {"items": {"type": "array", "items": _ATTACHMENT}}}
+    listing = operation("files", [identity], shelf)
+    attach = operation("attach", [identity, key], _ATTACHMENT, "201", _UPLOAD, "multipart/form-data")
+    spec.path(path, operations={"get": listing, "post": attach})
+    send = operation("file", [identity, file, thumb], {})
+    send["responses"]["200"]["content"] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    remove = operation("detach", [identity, file], {}, "204")
+    del remove["responses"]["204"]["content"]
+    spec.path(f"{path}/{{file}}", operations={"get": send, "delete": remove})
 
 
 def _list_parameters(resource: Resource) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ log = structlog.get_logger("wuye.web")
 
 _HTTP = {
     405: ("method-not-allowed", _("This address does not take this method.")),
-    413: ("too-large", _("The request is larger than {limit} MB.", limit=8)),
+    413: ("too-large", ""),
     415: ("unsupported-media-type", _("Send JSON (Content-Type: application/json).")),
     400: ("bad-request", _("The request cannot be understood")),
 }
@@ -61,6 +61,8 @@ def register(app: Flask) -> None:
         if status == 404:
             return show_problem(NotFound())
         code, detail = _HTTP.get(status, (str(status), error.name))
+        if status == 413:
+            detail = _("The request is larger than {limit} MB.", limit=(request.max_content_length or 0) >> 20)
         body = {"type": f"urn:wuye:problem:{code}", "title": error.name, "status": status, "detail": str(detail)}
         headers = {key: value for key, value in error.get_headers() if key == "Allow"}
         return problem_response(body, headers)

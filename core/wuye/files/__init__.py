@@ -1,0 +1,1 @@
+"""Attachments: photos and files on anything that a resource offers."""
