@@ -1,9 +1,11 @@
 """Pages without a browser: who gets in, what forms do, what a change from elsewhere cannot do."""
 
+import io
 import re
 from uuid import uuid4
 
 import pytest
+from PIL import Image
 from sqlalchemy import select
 from werkzeug.test import Client as HttpClient
 
@@ -364,3 +366,44 @@ def test_the_palette_finds_commands_people_and_work(visitor, estate):
     assert "Log a request" in labels
     assert agent.get("palette?q=%00").status_code == 200
     assert "电梯异响" in agent.get("search?q=梯").text
+
+
+def picture():
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), "green").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_photos_are_attached_shown_and_removed_and_pages_are_refused(visitor, estate):
+    agent = visitor(*AGENT)
+    agent.get(f"{REQUESTS}/new")
+    page = agent.post(f"{REQUESTS}/new", {"title": "Lamp", "request_kind": "repair"}).headers["Location"]
+    sent = agent.post(f"{page}/files", {"file": [(io.BytesIO(picture()), "lamp.jpg")]})
+    assert sent.status_code == 303
+    source = re.search(r'<img src="([^"]+thumb=1)"', agent.get(page).text)[1]
+    shown = agent.http.get(source)
+    assert shown.status_code == 200 and shown.mimetype.startswith("image/") and shown.get_data()
+    shown.close()
+    refused = agent.post(f"{page}/files", {"file": [(io.BytesIO(b"<html><script>1</script>"), "x.jpg")]})
+    assert refused.status_code == 422
+    foreign = agent.post(f"{page}/files", {"file": [(io.BytesIO(picture()), "x.jpg")]}, Origin="https://evil.example")
+    assert foreign.status_code == 403
+    identity = re.search(r"files/([0-9a-f-]{36})", source)[1]
+    agent.get(page)
+    agent.post(f"{page}/files", {"remove": identity})
+    assert '<img src="/api' not in agent.get(page).text
+
+
+def test_somebody_is_told_and_says_that_they_have_seen_it(visitor, estate):
+    chief = visitor("core.supervisor", "maintenance.dispatcher")
+    technician = visitor("core.staff", "maintenance.technician")
+    chief.get("maintenance/work-orders/new")
+    page = chief.post("maintenance/work-orders/new", {"title": "Pump", "order_type": "corrective"}).headers["Location"]
+    chief.post(f"{page}/actions/submit")
+    assert chief.post(f"{page}/actions/assign", {"assignee": str(technician.person)}).status_code == 303
+    told = technician.get("notifications")
+    assert "is assigned to you: Pump" in told.text and "unseen" in told.text
+    stream = technician.http.get(f"/api/v1/estates/{estate.code}/notifications/stream")
+    assert b'data: {"unseen":1}' in stream.get_data()
+    assert technician.post("notifications").status_code == 303
+    assert "unseen" not in technician.get("notifications").text

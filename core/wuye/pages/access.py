@@ -88,11 +88,17 @@ def page(
     view: View,
     access: Access | None = None,
     methods: tuple[str, ...] = ("GET",),
+    largest: int | None = None,
 ) -> None:
-    """Add a page of an estate; `view(visit, …)` returns its text or a response. A change is committed at its end."""
+    """Add a page of an estate; `view(visit, …)` returns its text or a response. A change is committed at its end.
+
+    `largest` is how many bytes a form may have, where that is more than usual.
+    """
     declared = access or Access((SIGNED_IN,))
 
     def respond(estate: str, **arguments: Any) -> Any:
+        if largest is not None:
+            request.max_content_length = largest
         g.visit = enter(estate, declared)
         answer = view(g.visit, **arguments)
         if request.method != "GET":

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from babel.dates import format_skeleton, get_day_names
-from flask import Flask
+from flask import Flask, request
 from sqlalchemy import Integer, cast, func, select
 
 from wuye.i18n import _, current_locale
 from wuye.labels import department_label
+from wuye.notifications import services as notifications
 from wuye.pages import charts
-from wuye.pages.access import Visit, page
+from wuye.pages.access import Visit, page, see
 from wuye.pages.rendering import framed
 from wuye.records.models import Record
 from wuye.referrals.models import OFFICE
@@ -42,6 +43,7 @@ _MOST = 30
 def register(app: Flask) -> None:
     """Add the pages."""
     page(app, "/e/<estate>", "desk", _desk)
+    page(app, "/e/<estate>/notifications", "notifications", _notifications, None, ("GET", "POST"))
     page(app, "/e/<estate>/coordination", "coordination", _coordination, Access(("core.coordinate",)))
     page(app, "/e/<estate>/overview", "overview", _overview, Access(("core.read_records",)))
 
@@ -96,6 +98,16 @@ def _greeting(visit: Visit) -> Any:
     if hour < 11:
         return _("Good morning, {name}", name=name)
     return _("Good afternoon, {name}", name=name) if hour < 18 else _("Good evening, {name}", name=name)
+
+
+def _notifications(visit: Visit) -> Any:
+    """Show what somebody was told, or note that they have seen it."""
+    if request.method == "POST":
+        notifications.see(visit.ctx, {"all": True})
+        return see(visit.url("notifications"))
+    arguments = {"after": request.args["after"]} if request.args.get("after") else {}
+    told = notifications.listing(visit.ctx, arguments)
+    return framed(visit, "notifications.html", title=_("Notifications"), items=told.items, after=told.after)
 
 
 def _coordination(visit: Visit) -> Any:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from wuye import labels
 from wuye.errors import Conflict, Invalid, NotFound, Problem, Stale, Text
+from wuye.files import services as files
 from wuye.i18n import _
 from wuye.identity.models import Membership, User
 from wuye.pages import forms, lists
@@ -23,8 +24,9 @@ from wuye.records.models import Record
 from wuye.resources import service
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import input_schema
-from wuye.web import idempotency
+from wuye.web import api, idempotency
 from wuye.web.access import Access
+from wuye.web.files import MAX_UPLOAD
 
 #: The field of a form that makes sending it twice harmless, and the one that names the version that was read.
 KEY, VERSION = "_key", "_version"
@@ -82,6 +84,10 @@ def register(app: Flask, resource: Resource) -> None:
 
     add("/<uuid:identity>", "detail", detail, readers, "GET")
     add("/<uuid:identity>/comments", "comment", _comment, readers, "POST")
+    page(
+        app, f"{base}/<uuid:identity>/files", f"{key}.attach", lambda visit, **rest: _attach(visit, resource, **rest),
+        readers, ("POST",), MAX_UPLOAD,
+    )  # fmt: skip
     if resource.create:
         add("/new", "new", _new, Access((resource.create,), plugin), "GET", "POST")
     if resource.update:
@@ -130,6 +136,8 @@ def parts_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> dict[s
         "related": list(_related(visit, row)) if resource.is_record else [],
         "may_edit": bool(resource.update and ctx.may(resource.update)),
         "may_comment": True,
+        "files": files.listing(ctx, resource, row["id"]),
+        "file_base": api.path_of(resource).replace("<estate>", ctx.estate.code) + f"/{row['id']}/files",
         "masked": {n for n, a in resource.attributes.items() if a in resource.masked_attributes}
         if ctx.may("core.reveal")
         else set(),
@@ -140,7 +148,10 @@ def actions_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> list
     """Return the transitions that the visitor may take now, those that lead on first."""
     if resource.flow is None or not row.get("state"):
         return []
-    return records.available(visit.ctx, records.sketch(resource.kind, row))
+    place = {name: number for number, name in enumerate(resource.flow.path)}
+    here = place.get(row["state"], -1)
+    possible = records.available(visit.ctx, records.sketch(resource.kind, row))
+    return sorted(possible, key=lambda step: not place.get(step.target or "", -1) > here)
 
 
 def _facts(resource: Resource) -> list[str]:
@@ -395,6 +406,25 @@ def _comment(visit: Visit, resource: Resource, identity: UUID) -> Any:
         service.comment(visit.ctx, resource, identity, data)
         _store(visit, claimed, visit.url_of(resource, identity))
     return see(back_to(request.form.get("next"), visit.url_of(resource, identity)))
+
+
+def _attach(visit: Visit, resource: Resource, identity: UUID) -> Any:
+    """Attach the chosen files, or remove one.
+
+    Raises:
+        Invalid: one of them is none that is taken; then none was attached.
+    """
+    if remove := request.form.get("remove"):
+        files.remove(visit.ctx, resource, identity, UUID(remove))
+    else:
+        label = request.form.get("label") or None
+        for sent in [each for each in request.files.getlist("file") if each.filename][:_MOST_FILES]:
+            files.attach(visit.ctx, resource, identity, sent.filename or "", sent.stream, label)  # type: ignore[arg-type]  # it can be read and sought
+    return see(back_to(request.form.get("next"), visit.url_of(resource, identity)))
+
+
+#: Files that one form brings at most.
+_MOST_FILES = 10
 
 
 def _reveal(visit: Visit, resource: Resource, identity: UUID) -> Any:

@@ -137,3 +137,21 @@ if (board) {
     });
   }
 }
+
+// ---- the bell: how many are new, told by the server every few seconds
+const bell = $("[data-bell]");
+if (bell) {
+  const source = new EventSource(bell.dataset.bell), count = $(".count", bell);
+  source.addEventListener("notifications", (event) => {
+    const { unseen } = JSON.parse(event.data);
+    count.textContent = unseen > 99 ? "99+" : unseen;
+    count.hidden = !unseen;
+  });
+  addEventListener("pagehide", () => source.close());
+}
+
+// ---- photos are sent as soon as they are chosen
+for (const field of all("[data-upload]")) {
+  $("button", field.form)?.setAttribute("hidden", "");
+  field.addEventListener("change", () => field.form.requestSubmit());
+}
