@@ -1,13 +1,16 @@
 """Pages in a real browser: the main job by four people, flows with their click budgets, accessibility, narrow screens."""
 
 import re
+from uuid import UUID
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import expect
 from sqlalchemy import select
 
 from wuye.i18n import catalogue
+from wuye.pages.portal import code_of
 from wuye.people.models import Person
 from wuye.records.models import Record
 from wuye.resources.service import index
@@ -239,7 +242,7 @@ PAGES = [
     ("form", "/customer-service/requests/new"), ("detail", "/customer-service/requests/{request}"),
     ("edit", "/customer-service/requests/{request}/edit"), ("action", "/customer-service/requests/{request}/actions/answer"),
     ("people", "/people"), ("person", "/people/{person}"), ("search", "/search?q=漏"), ("plugins", "/settings"),
-    ("members", "/settings/members"), ("routing", "/settings/routing"), ("absent", "/nothing-here"),
+    ("notifications", "/notifications"), ("members", "/settings/members"), ("routing", "/settings/routing"), ("absent", "/nothing-here"),
 ]  # fmt: skip
 
 
@@ -292,6 +295,43 @@ def test_no_page_scrolls_sideways(estate, visitor, window, furnished, width, pic
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(name)
     assert wide == []
+
+
+@pytest.mark.parametrize("locale", ["en", "zh_Hans"])
+def test_a_resident_reports_by_a_places_code_in_four_taps(estate, visitor, window, locale, tmp_path, pictures):
+    client = estate.login("core.manager")
+    place = client.create("properties", kind="common_area", code="hall", name="大堂")
+    code = code_of(estate.place.database.secret, estate.info.id, UUID(place["id"]))
+    photo = tmp_path / "lamp.jpg"
+    Image.new("RGB", (400, 300), "green").save(photo)
+    page = window(locale=locale, width=390, height=844)
+    page.goto(f"/q/{code}")
+    taps = Clicks(page)
+    taps.click(".tiles label:nth-child(4)")
+    page.fill("[name=title]", "大堂灯不亮")
+    taps.count += 1  # the photo: choosing a file is one tap more
+    page.set_input_files("[name=file]", photo)
+    page.screenshot(path=pictures / f"guest-{locale}-390.png")
+    assert Axe().run(page).response["violations"] == []
+    taps.click("main .btn.p.huge")
+    page.wait_for_url(re.compile(r"/q/[^/]+/[^/]+$"))
+    assert taps.count <= 4
+    assert Axe().run(page).response["violations"] == []
+    with estate.context() as ctx:
+        assert ctx.session.scalars(select(Record)).one().title == "大堂灯不亮"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_residents_pages_are_accessible_and_narrow(estate, visitor, window, theme, pictures):
+    resident = visitor("core.resident", name="陈雨")
+    client = estate.login("core.manager")
+    made = client.create("requests", title="厨房漏水", request_kind="repair", requester=str(resident.person))
+    page = window(resident, theme=theme, width=360, height=800)
+    for name, path in (("home", ""), ("report", "/report"), ("one", f"/{made['id']}")):
+        page.goto(f"/r/{estate.code}{path}")
+        page.screenshot(path=pictures / f"portal-{name}-{theme}-360.png")
+        assert Axe().run(page).response["violations"] == [], name
+        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), name
 
 
 def test_the_first_visit_is_small(estate, visitor, window, furnished):

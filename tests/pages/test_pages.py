@@ -9,9 +9,12 @@ from PIL import Image
 from sqlalchemy import select
 from werkzeug.test import Client as HttpClient
 
+from wuye.estates.services import disable
 from wuye.identity.models import BrowserSession, User
 from wuye.people.models import Person
 from wuye.records.models import Record
+from wuye.records.services import take
+from wuye_customer_service.models import Request
 
 PASSWORD = "a long enough password"
 AGENT = ("core.agent", "customer_service.agent")
@@ -25,6 +28,11 @@ def sign_in(app, user, password=PASSWORD, **data):
 def records(estate):
     with estate.context() as ctx:
         return ctx.session.scalars(select(Record).order_by(Record.opened_at)).all()
+
+
+def requests(estate):
+    with estate.context() as ctx:
+        return ctx.session.scalars(select(Request)).all()
 
 
 def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_do_not_get(app, user):
@@ -407,3 +415,50 @@ def test_somebody_is_told_and_says_that_they_have_seen_it(visitor, estate):
     assert b'data: {"unseen":1}' in stream.get_data()
     assert technician.post("notifications").status_code == 303
     assert "unseen" not in technician.get("notifications").text
+
+
+def test_a_resident_reports_follows_talks_and_accepts(visitor, estate):
+    resident, other = visitor("core.resident"), visitor("core.resident")
+    assert "Nothing reported yet" in resident.get(f"/r/{estate.code}").text
+    resident.get(f"/r/{estate.code}/report")
+    wrong = resident.post(f"/r/{estate.code}/report", {"request_kind": "repair", "title": ""})
+    assert wrong.status_code == 422
+    data = {"request_kind": "repair", "title": "Lamp", "file": [(io.BytesIO(picture()), "lamp.jpg")]}
+    page = resident.post(f"/r/{estate.code}/report", data).headers["Location"]
+    assert "thumb=1" in resident.get(page).text
+    assert other.get(page).status_code == 404
+    assert resident.post(page, {"text": "Please ring twice"}).status_code == 303
+    with estate.context() as ctx:
+        take(ctx, ctx.session.scalars(select(Record)).one(), "answer", {"resolution": "It is lit"})
+    assert "It is lit" in resident.get(page).text
+    assert resident.post(page, {"action": "refuse"}).status_code == 422, "a refusal needs its reason"
+    assert resident.post(page, {"action": "dispatch"}).status_code == 404, "not a resident's step"
+    assert resident.post(page, {"action": "confirm"}).status_code == 303
+    assert resident.post(page, {"action": "rate", "rating": "5"}).status_code == 303
+    made = requests(estate)[0]
+    assert (made.state, made.rating) == ("accepted_by_requester", 5)
+    assert resident.post(page, {"text": "x"}, token="").status_code == 403
+
+
+def test_a_places_code_takes_reports_without_an_account(visitor, estate, app):
+    manager = visitor("core.manager")
+    client = estate.login("core.manager")
+    place = client.create("properties", kind="common_area", code="hall", name="Hall")
+    sheet = manager.get(f"places/{place['id']}/code")
+    code = re.search(r"/q/([\w-]+)", sheet.text)[1]
+    guest = HttpClient(app)
+    assert "Hall" in guest.get(f"/q/{code}").text
+    assert guest.get(f"/q/{code[:-2]}AA").status_code == 404
+    assert guest.get("/q/%00").status_code == 404
+    answer = guest.post(f"/q/{code}", data={"request_kind": "repair", "title": "Lamp", "contact_phone": "13812345678"})
+    assert answer.status_code == 303
+    made = requests(estate)[0]
+    assert (str(made.place_id), made.channel, made.created_by) == (place["id"], "qr", None)
+    followed = guest.get(answer.headers["Location"]).text
+    assert made.number in followed and "138" not in followed.replace(code, "")
+    assert guest.get(f"/e/{estate.code}/{REQUESTS}/{made.id}").status_code == 303
+    again = [guest.post(f"/q/{code}", data={"request_kind": "repair", "title": "x"}).status_code for _n in range(6)]
+    assert again == [303] * 4 + [429] * 2
+    with estate.context() as ctx:
+        disable(ctx, "customer_service", force=True)
+    assert guest.get(f"/q/{code}").status_code == 404

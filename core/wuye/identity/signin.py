@@ -53,5 +53,18 @@ def sign_in(
     return user
 
 
+def throttle(session: Session, secret: bytes, clock: Clock, *, what: str, origin: str, limit: int = LIMIT) -> None:
+    """Count something that somebody unknown does, over all processes.
+
+    Raises:
+        TooManyAttempts: this origin did it `limit` times in the last minutes.
+    """
+    now, subject = clock.now(), _hashed(secret, what, origin)
+    recent = select(func.count()).select_from(SignInFailure)
+    if (session.scalar(recent.where(SignInFailure.subject == subject, SignInFailure.at > now - WINDOW)) or 0) >= limit:
+        raise TooManyAttempts(_("Too many failed attempts: try again in {minutes} minutes.", minutes=5))
+    session.add(SignInFailure(subject=subject, at=now))
+
+
 def _hashed(secret: bytes, kind: str, value: str) -> str:
     return hmac.new(secret, f"{kind} {value}".encode(), hashlib.sha256).hexdigest()

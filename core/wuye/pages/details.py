@@ -19,7 +19,7 @@ from wuye.pages.access import Visit, back_to, base_of, page, see
 from wuye.pages.rendering import framed
 from wuye.people.models import Person
 from wuye.records import services as records
-from wuye.records.flow import SYSTEM, State, Transition
+from wuye.records.flow import SYSTEM, Flow, Transition
 from wuye.records.models import Record
 from wuye.resources import service
 from wuye.resources.declaration import Resource
@@ -130,7 +130,7 @@ def parts_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> dict[s
     flow = resource.flow
     return {
         "actions": actions_of(visit, resource, row),
-        "steps": list(_steps(flow.states, flow.path, row, happened)) if flow else [],
+        "steps": steps_of(flow, row) if flow else [],
         "facts": [name for name in _facts(resource) if row.get(name) not in (None, "")],
         "happened": happened,
         "related": list(_related(visit, row)) if resource.is_record else [],
@@ -158,12 +158,9 @@ def _facts(resource: Resource) -> list[str]:
     return list(resource.look.facts) or [name for name in resource.attributes if name not in _HEAD]
 
 
-def _steps(
-    states: Mapping[str, State], path: tuple[str, ...], row: Mapping[str, Any], happened: list[Happening]
-) -> Iterator[Step]:
-    """Yield the usual way with the present state on it; a state beside the way stands where it left it."""
-    present = row["state"]
-    way = list(path)
+def steps_of(flow: Flow, row: Mapping[str, Any]) -> list[Step]:
+    """Return the usual way with the present state on it; a state beside the way stands where it left it."""
+    states, present, way = flow.states, row["state"], list(flow.path)
     if present not in way:
         phase = states[present].phase if present in states else row["phase"]
         last = max((place for place, name in enumerate(way) if states[name].phase == phase), default=0)
@@ -171,10 +168,14 @@ def _steps(
             way = [way[0], present]
         else:
             way.insert(last + 1, present)
-    place = way.index(present)
-    for number, name in enumerate(way):
-        mark = "ok" if number < place or (number == place and states[name].phase == "done") else ""
-        yield Step(states[name].label if name in states else labels.worded(name), "now" if number == place else mark)
+    here = way.index(present)
+    return [
+        Step(
+            states[name].label if name in states else labels.worded(name),
+            "now" if number == here else "ok" if number < here else "",
+        )
+        for number, name in enumerate(way)
+    ]
 
 
 def _happenings(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> Iterator[Happening]:

@@ -44,7 +44,14 @@ def _home() -> Response:
     found = _estates_of(caller.user_id)
     last = request.cookies.get("estate")
     code = next((row.code for row in found if row.code == last), found[0].code if len(found) == 1 else None)
-    return redirect(f"/e/{code}" if code else "/estates")
+    if code is None:
+        return redirect("/estates")
+    roles = request_session().scalar(
+        select(Membership.roles)
+        .join(Estate, Estate.id == Membership.estate_id)
+        .where(Membership.user_id == caller.user_id, Estate.code == code)
+    )
+    return redirect(f"/r/{code}" if roles == ["core.resident"] else f"/e/{code}")
 
 
 def _estates_of(user_id: object) -> list[Estate]:

@@ -5,7 +5,7 @@ import gzip
 import structlog
 from flask import Flask, Response, request
 
-from wuye.pages import assets, desk, details, errors, host, lists, searching, settings, signin
+from wuye.pages import assets, desk, details, errors, host, lists, portal, searching, settings, signin
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import PAGE
 
@@ -24,6 +24,7 @@ def register(app: Flask) -> None:
     searching.register(app)
     settings.register(app)
     host.register(app)
+    portal.register(app)
     for resource in app.extensions["wuye"].plugins.registry.resources.values():
         lists.register(app, resource)
         details.register(app, resource)

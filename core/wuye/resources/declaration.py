@@ -79,6 +79,19 @@ WORK_VIEWS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """What residents can make of a resource themselves, on their own pages or by the code that hangs at a place.
+
+    `fields` are those of their form: the first is a choice, shown as large tiles. `member` and `guest` are what is filled in
+    for somebody signed in, and for somebody who only scanned a place's code.
+    """
+
+    fields: Sequence[str]
+    member: Mapping[str, Any] = field(default_factory=dict)
+    guest: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Look:
     """How pages show a resource; all of it can be left out.
@@ -86,7 +99,8 @@ class Look:
     `label` is the heading of its list, `create` what the button says that makes a new one. `icon` is a name from the icon
     set, the plugin's own by default; `icons` chooses another by a choice field: (field, value → icon). `meta` are the
     fields under a list item's title, `facts` the fields of the detail, `form` those of the form, in this order. `views`
-    are the tabs over the list, the first one is shown first. With `menu` False it is no entry of the navigation.
+    are the tabs over the list, the first one is shown first. With `menu` False it is no entry of the navigation. With
+    `portal` residents make it on their own pages.
     """
 
     label: Text | None = None
@@ -98,6 +112,7 @@ class Look:
     form: Sequence[str] = ()
     views: Sequence[View] = ()
     menu: bool = True
+    portal: Portal | None = None
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Importing, Job, Look, Plugin, Record, Referral, Resource, Stage, _, hookimpl, take
+from wuye.api import Context, Importing, Job, Look, Plugin, Portal, Record, Referral, Resource, Stage, _, hookimpl, take
 from wuye_customer_service.demo import live_day
 from wuye_customer_service.flows import request_flow
 from wuye_customer_service.importing import SYNONYMS, WORDS, hand_on
@@ -20,6 +20,8 @@ LOOK = Look(
            "resolved_at", "accepted_how", "rating", "rating_comment", "resolution", "merged_into"),
     form=("title", "request_kind", "category", "place", "requester", "contact_phone", "channel", "priority", "due_at",
           "text"),
+    portal=Portal(("request_kind", "title", "text", "place", "contact_phone"), member={"channel": "app"},
+                  guest={"channel": "qr"}),
 )  # fmt: skip
 
 
