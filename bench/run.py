@@ -28,11 +28,13 @@ from generate import ESTATES, estates, fill
 from wuye.config import Settings
 from wuye.db.local import LocalPostgres
 from wuye.estates.services import create_estate, disable, enable, system_actor
-from wuye.identity.services import add_member, create_token, create_user
+from wuye.identity.services import add_member, create_token, create_user, find_user
+from wuye.identity.sessions import begin
 from wuye.ids import uuid7
 from wuye.installation import Installation
 
 PORT = 18765
+USER = "bench@test.example"
 
 
 def cpu(processes):
@@ -59,6 +61,12 @@ class Client:
         data = response.read()
         assert response.status < 300, (response.status, data)
         return json.loads(data)
+
+    def page(self, path, cookie):
+        self.connection.request("GET", path, headers={"Cookie": f"wuye={cookie}", "Accept-Encoding": "gzip"})
+        response = self.connection.getresponse()
+        data = response.read()
+        assert response.status == 200, (response.status, data)
 
 
 def measure(processes, token, step, count):
@@ -142,7 +150,10 @@ def main():
             backend = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
         postmaster = psutil.Process(backend).parent()
         results["idle_pss_mb"] = round(worker.memory_full_info().pss / 1e6, 1)
-        results["requests"] = requests(token, [psutil.Process(serving.pid), postmaster], options.requests)
+        with place.database.session() as session:
+            user = find_user(session, USER)
+            cookie = begin(session, place.database.secret, place.clock, user, agent="bench")
+        results["requests"] = requests(token, cookie, [psutil.Process(serving.pid), postmaster], options.requests)
     finally:
         if serving is not None:
             os.killpg(serving.pid, signal.SIGKILL)
@@ -162,6 +173,7 @@ def prepare(place, folder, options):
     made = folder / "bench.json"
     shape = {"rows": options.rows, "estates": options.estates, "half": options.half}
     if made.exists():
+        place.upgrade()
         known = json.loads(made.read_text())
         token = known.pop("token")
         if known != shape:
@@ -171,7 +183,7 @@ def prepare(place, folder, options):
     infos = estates(place, min(options.estates, options.rows))
     fill(place, infos, options.rows, half_in_first=options.half)
     with place.database.session() as session:
-        user = create_user(session, place.clock, email="bench@test.example")
+        user = create_user(session, place.clock, email=USER)
         add_member(session, place.plugins.registry, infos[0], user, ["core.manager"])
         token = create_token(session, place.database.secret, place.clock, user, infos[0])
     made.write_text(json.dumps({**shape, "token": token}))
@@ -209,7 +221,7 @@ def installation_figures(place):
     }
 
 
-def requests(token, processes, count):
+def requests(token, cookie, processes, count):
     base = "/api/v1/estates/bench-0"
     orders = f"{base}/maintenance/work-orders"
     client = Client(token)
@@ -238,6 +250,10 @@ def requests(token, processes, count):
         "search for a word, 1 in 6": lambda c, _n: c.send("GET", f"{orders}?limit=50&q={quote('水龙头')}"),
         "search for nothing there": lambda c, _n: c.send("GET", f"{orders}?limit=50&q={quote('水异响')}"),
         "detail": lambda c, _n: c.send("GET", f"{orders}/{first[0]['id']}"),
+        "page: list of 50": lambda c, _n: c.page("/e/bench-0/maintenance/work-orders", cookie),
+        "page: detail beside its list": lambda c, _n: c.page(
+            f"/e/bench-0/maintenance/work-orders/{first[0]['id']}", cookie
+        ),
         "create": lambda c, n: c.send("POST", orders, {"title": f"No. {n}", "order_type": "corrective"}, key=f"k{n}"),
         "state change": submit,
     }

@@ -11,6 +11,7 @@ TARGETS = {
     "list of 50, first page": 3,
     "list of 50, by state": 3,
     "list of 50, far page": 3,
+    "page: list of 50": 8,
     "create": 5,
     "state change": 5,
 }

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import segno
-from flask import Flask, g, request
+from flask import Flask, request
 from markupsafe import Markup
 from sqlalchemy import select
 
@@ -20,7 +20,7 @@ from wuye.i18n import _
 from wuye.identity.services import Caller
 from wuye.identity.signin import throttle
 from wuye.pages import details, forms
-from wuye.pages.access import Visit, enter, page, see
+from wuye.pages.access import Visit, page, see
 from wuye.pages.rendering import Showing, environment, framed, respond, surroundings
 from wuye.people.models import Occupancy
 from wuye.properties.models import Property
@@ -44,16 +44,7 @@ def register(app: Flask) -> None:
     """Add the pages."""
 
     def add(rule: str, name: str, view: Any, *methods: str) -> None:
-        def show(estate: str, **arguments: Any) -> Any:
-            request.max_content_length = MAX_UPLOAD
-            g.visit = enter(estate, _MEMBER)
-            answer = view(g.visit, **arguments)
-            if request.method != "GET":
-                g.visit.ctx.seal()
-                g.visit.ctx.session.commit()
-            return answer
-
-        app.add_url_rule(f"/r/<estate>{rule}", f"portal.{name}", declare(show, _MEMBER), methods=list(methods))
+        page(app, f"/r/<estate>{rule}", f"portal.{name}", view, _MEMBER, methods, MAX_UPLOAD)
 
     add("", "home", _home, "GET")
     add("/report", "report", _report, "GET", "POST")
