@@ -36,7 +36,7 @@ def title(run):
 def tables(found):
     lines = ["| CPU ms a request | target | " + " | ".join(map(title, found)) + " |", "|---|---|" + "---|" * len(found)]
     for work in found[-1]["requests"]:
-        cells = " | ".join(str(run["requests"][work]["cpu_ms"]) for run in found)
+        cells = " | ".join(str(run["requests"].get(work, {}).get("cpu_ms", "–")) for run in found)
         lines.append(f"| {work} | {TARGETS.get(work, '–')} | {cells} |")
     lines += ["", "| figure | target | " + " | ".join(map(title, found)) + " |", "|---|---|" + "---|" * len(found)]
     for name, (label, target) in FIGURES.items():

@@ -50,9 +50,8 @@ def url_of(name: str) -> str:
 
 
 def register(app: Flask) -> None:
-    """Serve the assets, and the service worker, whose address decides which pages it serves."""
+    """Serve the assets."""
     app.add_url_rule("/static/<version>/<name>", "pages.static", declare(_asset, Access((PUBLIC,))))
-    app.add_url_rule("/sw.js", "pages.worker", declare(_worker, Access((PUBLIC,))))
     app.add_url_rule("/favicon.ico", "pages.favicon", declare(lambda: _asset("", "logo.svg"), Access((PUBLIC,))))
 
 
@@ -62,10 +61,6 @@ def _asset(version: str, name: str) -> Response:
     if asset is None:
         raise NotFound
     return _send(asset, _FOREVER if version in asset.url and version else "no-cache")
-
-
-def _worker() -> Response:
-    return _send(assets()["sw.js"], "no-cache")
 
 
 def _send(asset: Asset, cache_control: str) -> Response:

@@ -24,7 +24,7 @@ from wuye.web.access import installation
 #: How a page's text is sent; nothing inline runs, nothing comes from elsewhere, nobody frames it.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; font-src 'self';"
-    " manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'; base-uri 'none';"
     " report-uri /csp-report"
 )
 THEMES = ("auto", "light", "dark")
