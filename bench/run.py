@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -221,12 +222,20 @@ def installation_figures(place):
     }
 
 
+def the_middle(client, orders):
+    """Return the cursor of a page half way through a list."""
+    ends = [client.send("GET", f"{orders}?limit=1&sort={sort}")["items"][0] for sort in ("opened_at", "-opened_at")]
+    oldest, newest = (datetime.fromisoformat(item["opened_at"]) for item in ends)
+    day = (oldest + (newest - oldest) / 2).date()
+    return client.send("GET", f"{orders}?limit=5&filter[opened_at]=..{day}")["after"]
+
+
 def requests(token, cookie, processes, count):
     base = "/api/v1/estates/bench-0"
     orders = f"{base}/maintenance/work-orders"
     client = Client(token)
     first = client.send("GET", f"{orders}?limit=50")["items"]
-    last = client.send("GET", f"{orders}?limit=5&sort=opened_at")["after"]
+    middle = the_middle(client, orders)
     made = [
         client.send("POST", orders, {"title": "To submit", "order_type": "corrective"})["id"]
         for _n in range(30 + count + 8 * (count // 4))
@@ -243,7 +252,7 @@ def requests(token, cookie, processes, count):
         "list of 50, first page": lambda c, _n: c.send("GET", f"{orders}?limit=50"),
         "list of 50, by state": lambda c, _n: c.send("GET", f"{orders}?limit=50&filter[state]=verified"),
         "list of 50, far page": lambda c, _n: c.send(
-            "GET", f"{orders}?limit=50&sort=opened_at&after={last}" if last else orders
+            "GET", f"{orders}?limit=50&after={middle}" if middle else orders
         ),
         "all departments": lambda c, _n: c.send("GET", f"{base}/records?limit=50"),
         "search for a number": lambda c, _n: c.send("GET", f"{orders}?limit=50&q={first[0]['number']}"),

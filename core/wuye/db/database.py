@@ -63,7 +63,11 @@ class Database:
             "hide_parameters": True,  # what a statement was about is nobody's business in a log
             "json_serializer": lambda value: orjson.dumps(value).decode(),
             "json_deserializer": orjson.loads,
-            "connect_args": {"connect_timeout": 5, "application_name": "wuye", "options": "-c timezone=UTC"},
+            "connect_args": {
+                "connect_timeout": 5,
+                "application_name": "wuye",
+                "options": "-c timezone=UTC -c plan_cache_mode=force_generic_plan",
+            },
         }
 
     @contextmanager

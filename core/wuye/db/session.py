@@ -47,8 +47,12 @@ class EstateSession(Session):
         """Whether the session belongs to an estate already."""
         return self._estate_id is not None
 
-    def pin(self, estate_id: UUID) -> None:
-        """Make this session that estate's.
+    def signature(self, estate_id: UUID) -> str:
+        """Return what announces an estate to the database."""
+        return sign_estate(estate_id, self.signing_key)
+
+    def pin(self, estate_id: UUID, *, announced: bool = False) -> None:
+        """Make this session that estate's; `announced` if a statement has told the database already.
 
         Raises:
             RuntimeError: it belongs to another estate already.
@@ -57,7 +61,7 @@ class EstateSession(Session):
             raise RuntimeError("one session, one estate: open another session for another estate")
         if self._estate_id is None:
             self._estate_id = estate_id
-            if self.in_transaction():
+            if self.in_transaction() and not announced:
                 self._announce(self.connection())
 
     def fetch(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -83,13 +87,22 @@ class EstateSession(Session):
                 sql, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=broken
             ) from error
 
+    def end_reading(self) -> None:
+        """End a transaction that changed nothing, so that the driver keeps the statements that it has prepared.
+
+        With a rollback it would forget them all, and the database plan each statement anew for every request. What
+        is pending in this session is not written.
+        """
+        if self.in_transaction():
+            cast(Any, self.connection().connection).commit()
+
     def _announce(self, connection: Connection) -> None:
         """Name the estate to the database for this transaction; on the raw cursor, which is the cheapest."""
         if self._estate_id is not None:
             with cast(Any, connection.connection).cursor() as cursor:
                 cursor.execute(
                     "SELECT set_config('wuye.estate', %s, true)",
-                    (sign_estate(self._estate_id, self.signing_key),),
+                    (self.signature(self._estate_id),),
                 )
 
 

@@ -115,7 +115,7 @@ class Look:
     portal: Portal | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Resource:
     """A model that is offered to people and programs.
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any, Literal, cast
 from uuid import UUID
 
@@ -44,6 +45,7 @@ from wuye.resources.rows import RowFunction, attribute_of, select_fields
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 COUNT_LIMIT = 1000
+COUNTED_AT_MOST = 100
 
 _DIALECT: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it open
 
@@ -263,6 +265,7 @@ class _Shape:
     own: bool = False
     one: bool = False
     reveal: bool = False
+    most: int = 0
 
 
 @dataclass(frozen=True)
@@ -275,37 +278,43 @@ class _Prepared:
     row: RowFunction
 
 
-_prepared: dict[tuple[int, _Shape], tuple[Resource, _Prepared]] = {}
+#: How many rows a statement asks for. The number stands in its text, rounded up to one of these: with a parameter there
+#: the database would take every list for a tenth of the estate, and make a new plan for each request.
+_STEPS = (2, 11, DEFAULT_LIMIT + 1, COUNTED_AT_MOST + 1, MAX_LIMIT + 1, COUNT_LIMIT + 1)
 
 
+def _at_least(rows: int) -> int:
+    return next(step for step in _STEPS if step >= rows)
+
+
+@lru_cache(maxsize=1000)
 def _prepare(resource: Resource, shape: _Shape) -> _Prepared:
     """Return the statement of a shape, made once; a list's rows end with id and sort value."""
-    key = (id(resource), shape)
-    if key not in _prepared:
-        statement, row = select_fields(resource, shape.names, reveal=shape.reveal)
-        if shape.one:
-            statement = statement.where(resource.model.id == bindparam("identity", type_=Uuid()))
-        else:
-            statement = _ordered(resource, statement, shape)
-        statement = _narrowed(resource, statement, shape)
-        compiled = statement.compile(dialect=_DIALECT)
-        # The resource is kept beside its statements, so that its id() stays its own.
-        _prepared[key] = resource, _Prepared(statement, compiled.string, compiled.params, row)
-    return _prepared[key][1]
+    statement, row = select_fields(resource, shape.names, reveal=shape.reveal)
+    if shape.one:
+        statement = statement.where(resource.model.id == bindparam("identity", type_=Uuid()))
+    else:
+        statement = _ordered(resource, statement, shape)
+    statement = _narrowed(resource, statement, shape)
+    compiled = statement.compile(dialect=_DIALECT)
+    return _Prepared(statement, compiled.string, compiled.params, row)
 
 
 def _ordered(resource: Resource, statement: Select[Any], shape: _Shape) -> Select[Any]:
-    attribute, identifier = attribute_of(resource, shape.sort.removeprefix("-")), resource.model.id
+    attribute = attribute_of(resource, shape.sort.removeprefix("-"))
+    column = attribute.property.columns[0]
+    # The id of the same table: one index has both, which a header's column and a department's own id never share.
+    identifier = column.table.c.id
     descending = shape.sort.startswith("-")
     first = attribute.desc() if descending else attribute.asc()
-    if attribute.property.columns[0].nullable:
+    if column.nullable:
         first = first.nulls_last()
     statement = statement.add_columns(identifier, attribute).order_by(
         first, identifier.desc() if descending else identifier.asc()
     )
     if shape.after != "start":
         statement = statement.where(_beyond(attribute, identifier, null=shape.after == "null", descending=descending))
-    return statement.limit(bindparam("row_limit", type_=Integer()))
+    return statement.limit(literal_column(str(shape.most), Integer()))
 
 
 def _narrowed(resource: Resource, statement: Select[Any], shape: _Shape, model: Any = None) -> Select[Any]:
@@ -369,7 +378,7 @@ def _beyond(attribute: Any, identifier: Any, *, null: bool, descending: bool) ->
 
 
 def _parameters(ctx: Context, resource: Resource, query: Query) -> dict[str, Any]:
-    values: dict[str, Any] = {"row_limit": query.limit + 1}
+    values: dict[str, Any] = {}
     for number, given in enumerate(query.filters.values()):
         present = [_resolved(ctx, value) for value in given.values if value is not None]
         values.update({f"filter_{number}_{place}": value for place, value in enumerate(present)})
@@ -429,15 +438,16 @@ def run(ctx: Context, resource: Resource, query: Query) -> Page:
     after: Literal["start", "value", "null"] = "start"
     if query.after is not None:
         after = "null" if query.after[0] is None else "value"
-    shape = _Shape(names, query.sort, filters, after, bool(query.needle), own_only)
-    prepared = _prepare(resource, shape)
+    needle, most = bool(query.needle), _at_least(query.limit + 1)
+    prepared = _prepare(resource, _Shape(names, query.sort, filters, after, needle, own_only, most=most))
     rows = _execute(ctx, prepared, rule, values)
     page, more = rows[: query.limit], len(rows) > query.limit
     cursor = _write_cursor(query.sort, page[-1][-1], page[-1][-2]) if more else None
     total = None
     if query.count:
-        whole = _prepare(resource, _Shape(("id",), query.sort, filters, "start", bool(query.needle), own_only))
-        counted = _execute(ctx, whole, rule, {**values, "row_limit": COUNT_LIMIT + 1})
+        most = COUNT_LIMIT + 1
+        whole = _prepare(resource, _Shape(("id",), query.sort, filters, "start", needle, own_only, most=most))
+        counted = _execute(ctx, whole, rule, values)
         total = len(counted)
     return Page([prepared.row(row) for row in page], cursor, total)
 
@@ -451,15 +461,15 @@ def one(ctx: Context, resource: Resource, identity: UUID, *, reveal: bool = Fals
     return prepared.row(rows[0]) if rows else None
 
 
-def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]], most: int = 100) -> list[int]:
-    """Count several lists in one statement, each up to `most` (one more means: more)."""
+def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]]) -> list[int]:
+    """Count several lists in one statement, each up to `COUNTED_AT_MOST` (one more means: more)."""
     parts: list[str] = []
     parameters: dict[str, Any] = {}
     for number, (resource, query) in enumerate(wanted):
-        values = {**_parameters(ctx, resource, query), "row_limit": most + 1}
+        values = _parameters(ctx, resource, query)
         own_only, rule = _visible(ctx, resource, values)
         shape = _Shape(("id",), resource.sort[0], _shape_of(query), "start", bool(query.needle), own_only)
-        prepared = _prepare_count(resource, shape, rule)
+        prepared = _prepare_count(resource, shape) if rule is None else _count(resource, shape, rule)
         sql = _NAMED.sub(lambda match, number=number: f"%({match[1]}_of_{number})s", prepared.sql)  # type: ignore[misc]  # the lambda keeps its own number
         parts.append(f"(SELECT count(*) FROM ({sql}) AS list_{number})")  # noqa: S608 (compiled by SQLAlchemy)
         parameters |= {f"{name}_of_{number}": value for name, value in {**prepared.parameters, **values}.items()}
@@ -469,11 +479,8 @@ def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]], most: int = 1
 _NAMED = re.compile(r"%\((\w+)\)s")
 
 
-def _prepare_count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None) -> _Prepared:
+def _count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None) -> _Prepared:
     """Return the statement that a count is made of: the rows of a shape, without order."""
-    key = (id(resource), shape, "count")
-    if rule is None and key in _counted:
-        return _counted[key][1]
     model = _header_of(resource, shape) if rule is None else resource.model
     statement: Select[Any] = select(literal_column("1")).select_from(model)
     if resource.kind is not None:
@@ -481,15 +488,15 @@ def _prepare_count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] 
     statement = _narrowed(resource, statement, shape, model)
     if rule is not None:
         statement = statement.where(rule)
-    statement = statement.limit(bindparam("row_limit", type_=Integer()))
+    statement = statement.limit(literal_column(str(COUNTED_AT_MOST + 1), Integer()))
     compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    prepared = _Prepared(statement, compiled.string, compiled.params, lambda _row: {})
-    if rule is None:
-        _counted[key] = resource, prepared
-    return prepared
+    return _Prepared(statement, compiled.string, compiled.params, lambda _row: {})
 
 
-_counted: dict[tuple[int, _Shape, str], tuple[Resource, _Prepared]] = {}
+@lru_cache(maxsize=1000)
+def _prepare_count(resource: Resource, shape: _Shape) -> _Prepared:
+    """Return the statement of a count that no further rule narrows, made once."""
+    return _count(resource, shape, None)
 
 
 def groups(ctx: Context, resource: Resource, query: Query, by: Sequence[Any]) -> list[tuple[Any, ...]]:

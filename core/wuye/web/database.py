@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from flask import Flask
+from flask import Flask, Response, request
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import Engine
@@ -39,3 +39,9 @@ def init(app: Flask, database: Database) -> None:
     @app.before_request
     def give_key() -> None:
         request_session().signing_key = database.signing_key
+
+    @app.after_request
+    def end_reading(response: Response) -> Response:
+        if request.method in ("GET", "HEAD") and response.status_code < 400 and not response.is_streamed:
+            request_session().end_reading()
+        return response

@@ -7,14 +7,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 from flask import Request, Response, request
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from wuye.context import Context
 from wuye.errors import FieldError, Invalid
 from wuye.i18n import _
 from wuye.ids import uuid7
-from wuye.records.models import IdempotencyKey
 from wuye.web import browser
 
 #: The longest key, as Stripe has it.
@@ -61,6 +58,20 @@ class Stored(NamedTuple):
     etag: str | None
 
 
+_CLAIM = """
+    INSERT INTO core_idempotency_key (estate_id, id, user_id, key, request_digest, created_at)
+    VALUES (%(estate)s, %(id)s, %(user)s, %(key)s, %(digest)s, %(now)s)
+    ON CONFLICT (estate_id, user_id, key) DO NOTHING RETURNING id
+    """
+_FIND = """
+    SELECT request_digest, status, answer, etag FROM core_idempotency_key WHERE user_id = %(user)s AND key = %(key)s
+    """
+_STORE = """
+    UPDATE core_idempotency_key SET status = %(status)s, answer = %(answer)s, etag = %(etag)s
+    WHERE estate_id = %(estate)s AND id = %(id)s
+    """
+
+
 def claim_key(ctx: Context, key: str, said: bytes) -> tuple[UUID, Stored | None]:
     """Claim a key for the present request, which says `said`; return the claim's id, and what was answered before.
 
@@ -69,19 +80,18 @@ def claim_key(ctx: Context, key: str, said: bytes) -> tuple[UUID, Stored | None]
     """
     digest = hashlib.sha256(b"\0".join([request.method.encode(), request.path.encode(), said])).hexdigest()
     identity = uuid7()
-    user = ctx.actor.user_id
-    assert user is not None, "a caller is a user"
-    statement = insert(IdempotencyKey).values(
-        estate_id=ctx.estate.id, id=identity, user_id=user, key=key, request_digest=digest, created_at=ctx.now
-    )
-    connection = ctx.session.connection()
-    statement = statement.on_conflict_do_nothing(index_elements=["estate_id", "user_id", "key"])
-    if connection.scalar(statement.returning(IdempotencyKey.id)) is not None:
+    assert ctx.actor.user_id is not None, "a caller is a user"
+    claimed = {
+        "estate": ctx.estate.id,
+        "id": identity,
+        "user": ctx.actor.user_id,
+        "key": key,
+        "digest": digest,
+        "now": ctx.now,
+    }
+    if ctx.session.fetch(_CLAIM, claimed):
         return identity, None
-    table = IdempotencyKey.__table__
-    columns = (table.c.request_digest, table.c.status, table.c.answer, table.c.etag)
-    found = connection.execute(select(*columns).where(table.c.user_id == user, table.c.key == key)).one()
-    stored = Stored(*found)
+    stored = Stored(*ctx.session.fetch(_FIND, claimed)[0])
     if stored.request_digest != digest:
         raise Invalid(
             _("This Idempotency-Key was used for another request."),
@@ -92,8 +102,8 @@ def claim_key(ctx: Context, key: str, said: bytes) -> tuple[UUID, Stored | None]
 
 def store(ctx: Context, identity: UUID, status: int, answer: bytes, etag: str | None = None) -> None:
     """Keep the answer to a claimed key; it is committed with the effect, or not at all."""
-    statement = update(IdempotencyKey).where(IdempotencyKey.id == identity)
-    ctx.session.connection().execute(statement.values(status=status, answer=answer, etag=etag))
+    kept = {"estate": ctx.estate.id, "id": identity, "status": status, "answer": answer, "etag": etag}
+    ctx.session.fetch(_STORE, kept)
 
 
 def form_said(sent: Request) -> bytes:
