@@ -115,6 +115,7 @@ def main():
     parser.add_argument("--estates", type=int, default=ESTATES)
     parser.add_argument("--half", action="store_true", help="the measured estate owns half of all rows")
     parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--only", default="", help="measure only what has this in its name")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--data", type=Path, help="where to keep the filled database")
     options = parser.parse_args()
@@ -154,7 +155,7 @@ def main():
         with place.database.session() as session:
             user = find_user(session, USER)
             cookie = begin(session, place.database.secret, place.clock, user, agent="bench")
-        results["requests"] = requests(token, cookie, [psutil.Process(serving.pid), postmaster], options.requests)
+        results["requests"] = requests(token, cookie, [psutil.Process(serving.pid), postmaster], options.requests, options.only)
     finally:
         if serving is not None:
             os.killpg(serving.pid, signal.SIGKILL)
@@ -230,7 +231,7 @@ def the_middle(client, orders):
     return client.send("GET", f"{orders}?limit=5&filter[opened_at]=..{day}")["after"]
 
 
-def requests(token, cookie, processes, count):
+def requests(token, cookie, processes, count, only):
     base = "/api/v1/estates/bench-0"
     orders = f"{base}/maintenance/work-orders"
     client = Client(token)
@@ -241,6 +242,7 @@ def requests(token, cookie, processes, count):
         for _n in range(30 + count + 8 * (count // 4))
     ]
     pool = iter(made)
+    run = uuid7()
     lock = threading.Lock()
 
     def submit(client, _number):
@@ -251,9 +253,7 @@ def requests(token, cookie, processes, count):
     steps = {
         "list of 50, first page": lambda c, _n: c.send("GET", f"{orders}?limit=50"),
         "list of 50, by state": lambda c, _n: c.send("GET", f"{orders}?limit=50&filter[state]=verified"),
-        "list of 50, far page": lambda c, _n: c.send(
-            "GET", f"{orders}?limit=50&after={middle}" if middle else orders
-        ),
+        "list of 50, far page": lambda c, _n: c.send("GET", f"{orders}?limit=50&after={middle}" if middle else orders),
         "all departments": lambda c, _n: c.send("GET", f"{base}/records?limit=50"),
         "search for a number": lambda c, _n: c.send("GET", f"{orders}?limit=50&q={first[0]['number']}"),
         "search for a word, 1 in 6": lambda c, _n: c.send("GET", f"{orders}?limit=50&q={quote('水龙头')}"),
@@ -263,10 +263,10 @@ def requests(token, cookie, processes, count):
         "page: detail beside its list": lambda c, _n: c.page(
             f"/e/bench-0/maintenance/work-orders/{first[0]['id']}", cookie
         ),
-        "create": lambda c, n: c.send("POST", orders, {"title": f"No. {n}", "order_type": "corrective"}, key=f"k{n}"),
+        "create": lambda c, n: c.send("POST", orders, {"title": f"No. {n}", "order_type": "corrective"}, key=f"{run}-{n}"),
         "state change": submit,
     }
-    return {name: measure(processes, token, step, count) for name, step in steps.items()}
+    return {name: measure(processes, token, step, count) for name, step in steps.items() if only in name}
 
 
 if __name__ == "__main__":

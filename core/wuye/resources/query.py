@@ -6,7 +6,7 @@ Statements of the same shape differ in their parameters only, so each is built a
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -40,7 +40,7 @@ from wuye.records import search
 from wuye.records.models import Record
 from wuye.resources import fields
 from wuye.resources.declaration import Resource
-from wuye.resources.rows import RowFunction, attribute_of, select_fields
+from wuye.resources.rows import RowFunction, attribute_of, select_fields, word
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
@@ -79,13 +79,6 @@ class Filter:
     values: tuple[Any, ...] = ()
     excluded: tuple[Any, ...] = ()
     range: Range | None = None
-
-    @property
-    def shape(self) -> tuple[int, bool, int, str]:
-        """What of it changes the statement: how many values, null among them, how many excluded, which ends."""
-        present = sum(value is not None for value in self.values)
-        ends = "" if self.range is None else f"{'low' * bool(self.range.low)} {'high' * bool(self.range.high)}"
-        return present, None in self.values, len(self.excluded), ends
 
 
 @dataclass(frozen=True)
@@ -254,12 +247,27 @@ def _own(model: type[Any], user: ColumnElement[Any], person: ColumnElement[Any])
 
 
 @dataclass(frozen=True)
+class _FilterShape:
+    """What of a filter changes the statement: its words, the places of its other values, whether null is among them.
+
+    A word of a fixed list stands in the statement's text, for only then can the database use an index that leaves out
+    what is done, and know how frequent the word is.
+    """
+
+    name: str
+    present: tuple[str | int, ...]
+    null: bool
+    excluded: tuple[str | int, ...]
+    ends: str
+
+
+@dataclass(frozen=True)
 class _Shape:
     """What makes one statement differ from another; all else are parameters."""
 
     names: tuple[str, ...]
     sort: str = ""
-    filters: tuple[tuple[str, tuple[int, bool, int, str]], ...] = ()
+    filters: tuple[_FilterShape, ...] = ()
     after: Literal["start", "value", "null"] = "start"
     needle: bool = False
     own: bool = False
@@ -321,8 +329,8 @@ def _narrowed(resource: Resource, statement: Select[Any], shape: _Shape, model: 
     """Add the conditions of a shape's filters, its search and its narrowing to own rows, on the resource's model or the
     one given."""
     model = model or resource.model
-    for number, (name, of) in enumerate(shape.filters):
-        for condition in _conditions(getattr(model, resource.attributes[name]), number, of):
+    for number, of in enumerate(shape.filters):
+        for condition in _conditions(getattr(model, resource.attributes[of.name]), number, of):
             statement = statement.where(condition)
     if shape.needle:
         statement = statement.where(search.matches(model.id))
@@ -338,28 +346,28 @@ def _header_of(resource: Resource, shape: _Shape) -> Any:
     Joining both tables to count a few rows, the planner, which does not know how large the estate is, reads all of one.
     """
     header = resource.kind is not None and all(
-        resource.attributes[name] in Record.__table__.columns for name, _of in shape.filters
+        resource.attributes[of.name] in Record.__table__.columns for of in shape.filters
     )
     return Record if header else resource.model
 
 
-def _conditions(attribute: Any, number: int, of: tuple[int, bool, int, str]) -> Iterator[ColumnElement[bool]]:
-    present, null, excluded, ends = of
+def _conditions(attribute: Any, number: int, of: _FilterShape) -> Iterator[ColumnElement[bool]]:
+    def value(place: str | int, prefix: str = "") -> ColumnElement[Any]:
+        if isinstance(place, str):
+            return word(place)
+        return bindparam(f"filter_{number}_{prefix}{place}", type_=attribute.type)
 
-    def value(place: object) -> ColumnElement[Any]:
-        return bindparam(f"filter_{number}_{place}", type_=attribute.type)
-
-    choices: list[ColumnElement[bool]] = [attribute == value(place) for place in range(present)]
-    if null:
+    choices: list[ColumnElement[bool]] = [attribute == value(place) for place in of.present]
+    if of.null:
         choices.append(attribute.is_(None))
     if choices:
         yield or_(*choices)
-    for place in range(excluded):
-        yield attribute != value(f"not_{place}")
-    if "low" in ends:
-        yield attribute >= value("low")
-    if "high" in ends:
-        yield attribute <= value("high")
+    for place in of.excluded:
+        yield attribute != value(place, "not_")
+    if "low" in of.ends:
+        yield attribute >= bindparam(f"filter_{number}_low", type_=attribute.type)
+    if "high" in of.ends:
+        yield attribute <= bindparam(f"filter_{number}_high", type_=attribute.type)
 
 
 def _beyond(attribute: Any, identifier: Any, *, null: bool, descending: bool) -> ColumnElement[bool]:
@@ -381,7 +389,7 @@ def _parameters(ctx: Context, resource: Resource, query: Query) -> dict[str, Any
     values: dict[str, Any] = {}
     for number, given in enumerate(query.filters.values()):
         present = [_resolved(ctx, value) for value in given.values if value is not None]
-        values.update({f"filter_{number}_{place}": value for place, value in enumerate(present)})
+        values |= {f"filter_{number}_{place}": value for place, value in enumerate(present)}
         for place, value in enumerate(given.excluded):
             values[f"filter_{number}_not_{place}"] = _resolved(ctx, value)
         if given.range is not None:
@@ -425,8 +433,25 @@ def _visible(ctx: Context, resource: Resource, values: dict[str, Any]) -> tuple[
     return False, resource.visible(ctx) if resource.visible is not None else None
 
 
-def _shape_of(query: Query) -> tuple[tuple[str, tuple[int, bool, int, str]], ...]:
-    return tuple((name, given.shape) for name, given in query.filters.items())
+def _shape_of(resource: Resource, query: Query) -> tuple[_FilterShape, ...]:
+    shapes = []
+    for name, given in query.filters.items():
+        item = resource.instance.dump_fields[name]
+        words: Collection[str] = item.choices if isinstance(item, fields.Choice) else ()
+        if name == "state" and resource.flow is not None:
+            words = resource.flow.states
+        present = [value for value in given.values if value is not None]
+        ends = "" if given.range is None else f"{'low' * bool(given.range.low)} {'high' * bool(given.range.high)}"
+        shapes.append(
+            _FilterShape(
+                name,
+                tuple(value if value in words else place for place, value in enumerate(present)),
+                None in given.values,
+                tuple(value if value in words else place for place, value in enumerate(given.excluded)),
+                ends,
+            )
+        )
+    return tuple(shapes)
 
 
 def run(ctx: Context, resource: Resource, query: Query) -> Page:
@@ -434,7 +459,7 @@ def run(ctx: Context, resource: Resource, query: Query) -> Page:
     names = query.fields or ("id", *(name for name in resource.columns if name != "id"))
     values = _parameters(ctx, resource, query)
     own_only, rule = _visible(ctx, resource, values)
-    filters = _shape_of(query)
+    filters = _shape_of(resource, query)
     after: Literal["start", "value", "null"] = "start"
     if query.after is not None:
         after = "null" if query.after[0] is None else "value"
@@ -468,7 +493,7 @@ def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]]) -> list[int]:
     for number, (resource, query) in enumerate(wanted):
         values = _parameters(ctx, resource, query)
         own_only, rule = _visible(ctx, resource, values)
-        shape = _Shape(("id",), resource.sort[0], _shape_of(query), "start", bool(query.needle), own_only)
+        shape = _Shape(("id",), resource.sort[0], _shape_of(resource, query), "start", bool(query.needle), own_only)
         prepared = _prepare_count(resource, shape) if rule is None else _count(resource, shape, rule)
         sql = _NAMED.sub(lambda match, number=number: f"%({match[1]}_of_{number})s", prepared.sql)  # type: ignore[misc]  # the lambda keeps its own number
         parts.append(f"(SELECT count(*) FROM ({sql}) AS list_{number})")  # noqa: S608 (compiled by SQLAlchemy)
@@ -484,7 +509,7 @@ def _count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None) 
     model = _header_of(resource, shape) if rule is None else resource.model
     statement: Select[Any] = select(literal_column("1")).select_from(model)
     if resource.kind is not None:
-        statement = statement.where(model.kind == resource.kind)
+        statement = statement.where(model.kind == word(resource.kind))
     statement = _narrowed(resource, statement, shape, model)
     if rule is not None:
         statement = statement.where(rule)
@@ -503,11 +528,11 @@ def groups(ctx: Context, resource: Resource, query: Query, by: Sequence[Any]) ->
     """Count a list's rows by one or more expressions: (value, …, count), the most frequent first, 500 at most."""
     values = _parameters(ctx, resource, query)
     own_only, rule = _visible(ctx, resource, values)
-    shape = _Shape((), resource.sort[0], _shape_of(query), "start", bool(query.needle), own_only)
+    shape = _Shape((), resource.sort[0], _shape_of(resource, query), "start", bool(query.needle), own_only)
     total = func.count().label("rows_counted")
     statement: Select[Any] = select(*by, total).select_from(resource.model)
     if resource.kind is not None:
-        statement = statement.where(resource.model.kind == resource.kind)
+        statement = statement.where(resource.model.kind == word(resource.kind))
     statement = _narrowed(resource, statement, shape)
     if rule is not None:
         statement = statement.where(rule)

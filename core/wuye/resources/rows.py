@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from marshmallow.fields import Field
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from wuye.db.base import Base, table_of
@@ -18,6 +18,17 @@ from wuye.resources.declaration import Resource
 
 RowFunction = Callable[[Sequence[Any]], dict[str, Any]]
 Convert = Callable[[Any], Any]
+
+
+def word(value: str) -> ColumnElement[str]:
+    """Return a word of our own (a kind, a state) as it stands in a statement's text.
+
+    Raises:
+        ValueError: it is something else than a word.
+    """
+    if not value.replace(".", "_").isidentifier() or not value.isascii():
+        raise ValueError(value)
+    return literal_column(f"'{value}'", Text())
 
 
 def attribute_of(resource: Resource, name: str) -> InstrumentedAttribute[Any]:
@@ -63,7 +74,7 @@ def select_fields(resource: Resource, names: Sequence[str], *, reveal: bool) -> 
     for table, condition in joins:
         statement = statement.outerjoin(table, condition)
     if resource.kind is not None:
-        statement = statement.where(resource.model.kind == resource.kind)
+        statement = statement.where(resource.model.kind == word(resource.kind))
     return statement, row_to_dict
 
 
