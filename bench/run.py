@@ -8,6 +8,7 @@ given for one client and for eight.
 """
 
 import argparse
+import compileall
 import http.client
 import json
 import os
@@ -26,6 +27,7 @@ from urllib.parse import quote
 import psutil
 from generate import ESTATES, estates, fill
 
+import wuye
 from wuye.config import Settings
 from wuye.db.local import LocalPostgres
 from wuye.estates.services import create_estate, disable, enable, system_actor
@@ -132,6 +134,8 @@ def main():
             **installation_figures(place),
         }
         environment = {**os.environ, "WUYE_DATA": str(folder)}
+        compileall.compile_path(quiet=2)  # as an installed package is
+        compileall.compile_dir(Path(wuye.__file__).parent, quiet=2)
         started = time.perf_counter()
         serving = subprocess.Popen(
             [sys.executable, "-m", "wuye", "serve", "--port", str(PORT)], env=environment, start_new_session=True
@@ -155,7 +159,9 @@ def main():
         with place.database.session() as session:
             user = find_user(session, USER)
             cookie = begin(session, place.database.secret, place.clock, user, agent="bench")
-        results["requests"] = requests(token, cookie, [psutil.Process(serving.pid), postmaster], options.requests, options.only)
+        results["requests"] = requests(
+            token, cookie, [psutil.Process(serving.pid), postmaster], options.requests, options.only
+        )
     finally:
         if serving is not None:
             os.killpg(serving.pid, signal.SIGKILL)
@@ -263,7 +269,9 @@ def requests(token, cookie, processes, count, only):
         "page: detail beside its list": lambda c, _n: c.page(
             f"/e/bench-0/maintenance/work-orders/{first[0]['id']}", cookie
         ),
-        "create": lambda c, n: c.send("POST", orders, {"title": f"No. {n}", "order_type": "corrective"}, key=f"{run}-{n}"),
+        "create": lambda c, n: c.send(
+            "POST", orders, {"title": f"No. {n}", "order_type": "corrective"}, key=f"{run}-{n}"
+        ),
         "state change": submit,
     }
     return {name: measure(processes, token, step, count) for name, step in steps.items() if only in name}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, text
 
-from wuye.db import migrate
+from wuye.db import migrate, versions
 from wuye.db.base import Base
 from wuye.db.policy import GLOBAL_TABLES, is_scoped
 from wuye.errors import Text
@@ -34,7 +34,7 @@ def examine(place: Installation, *, deep: bool = False) -> Iterator[Finding]:
             name, _("The plugin cannot be loaded: {reason}.", reason=reason), _("Mend or remove its package.")
         )
     with migrate.owner(place.database) as connection:
-        for name in migrate.pending(connection, place.plugins):
+        for name in versions.pending(connection, place.plugins):
             yield Finding(name, _("Tables are behind the code."), _("Run wuye upgrade."))
         yield from _roles(connection)
         yield from _walls(connection)

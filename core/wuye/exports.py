@@ -7,8 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-import xlsxwriter
-
 from wuye.context import Context
 from wuye.errors import BadRequest
 from wuye.i18n import _
@@ -76,6 +74,8 @@ def _write_csv(file: Path, names: tuple[str, ...], lines: Iterator[list[str]]) -
 
 def _write_xlsx(file: Path, names: tuple[str, ...], lines: Iterator[list[str]]) -> int:
     count = 0
+    import xlsxwriter
+
     with xlsxwriter.Workbook(str(file), {"constant_memory": True, "strings_to_formulas": False}) as book:
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, names)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, make_url, select
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from wuye.clock import Clock, SystemClock
 from wuye.config import Settings
 from wuye.context import Actor, Context, EstateInfo
-from wuye.db import bootstrap, migrate
+from wuye.db import bootstrap
 from wuye.db.database import Database
 from wuye.db.local import LocalPostgres
 from wuye.db.session import EstateSession
@@ -21,6 +22,9 @@ from wuye.i18n import _
 from wuye.identity import models as _identity  # noqa: F401 (its tables belong to the metadata)
 from wuye.plugins.loader import Plugin, Plugins, load
 from wuye.resources import views as _views  # noqa: F401 (the same)
+
+if TYPE_CHECKING:
+    from wuye.db.migrate import Applied
 
 EMBEDDED_DATABASE = "wuye"
 
@@ -87,8 +91,10 @@ class Installation:
         active = (enabled & self.plugins.loaded.keys()) | {"core"}
         return Context(session, info, actor, active, self.plugins, self.clock.now(), self.settings.data)
 
-    def upgrade(self) -> list[migrate.Applied]:
+    def upgrade(self) -> "list[Applied]":
         """Create or update roles, database and tables; may be repeated at any time."""
+        from wuye.db import migrate  # a fifth of a second, which a start that changes nothing need not take
+
         bootstrap.create_database(self.superuser, self.database)
         return migrate.upgrade(self.database, self.plugins)
 

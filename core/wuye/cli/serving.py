@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from wuye.cli.output import emit, installation, json_option, say
+from wuye.db import versions
 from wuye.errors import Misconfigured
 from wuye.i18n import _
 from wuye.installation import Installation
@@ -82,10 +83,8 @@ def check_ready(place: Installation) -> None:
     Raises:
         Misconfigured: with the command that mends it.
     """
-    from wuye.db import migrate
-
     with place.database.engine("app").connect() as connection:
-        behind = migrate.pending(connection, place.plugins)
+        behind = versions.pending(connection, place.plugins)
     if behind:
         raise Misconfigured(
             _("Tables are behind the code: {names}.", names=", ".join(behind)), hint=_("Run wuye upgrade.")

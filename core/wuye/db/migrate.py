@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from wuye.db.base import Base
 from wuye.db.columns import Money
 from wuye.db.database import Database
+from wuye.db.versions import current, head_of, version_table
 from wuye.jobs import schema
 from wuye.plugins.loader import Plugin, Plugins
 
@@ -53,11 +54,6 @@ class Applied:
     after: str | None
 
 
-def version_table(plugin: str) -> str:
-    """Return the name of the table that holds a plugin's revision."""
-    return f"{plugin}_alembic_version"
-
-
 def scripts(plugin: Plugin) -> ScriptDirectory:
     """Return a plugin's migrations."""
     return ScriptDirectory(str(plugin.migrations), version_locations=[str(plugin.migrations)])
@@ -80,11 +76,6 @@ def upgrade(database: Database, plugins: Plugins) -> list[Applied]:
     return applied
 
 
-def head_of(plugin: Plugin) -> str | None:
-    """Return the newest revision of a plugin's migrations, None if it has none (yet)."""
-    return scripts(plugin).get_current_head() if plugin.migrations.is_dir() else None
-
-
 def _upgrade_one(connection: Connection, name: str, plugin: Plugin) -> Applied:
     head = head_of(plugin)
     before = current(connection, name)
@@ -102,16 +93,6 @@ def _upgrade_one(connection: Connection, name: str, plugin: Plugin) -> Applied:
     connection.execute(text(f"REVOKE INSERT, UPDATE, DELETE ON {version_table(name)} FROM wuye_app"))
     connection.commit()
     return Applied(name, before, head)
-
-
-def current(connection: Connection, plugin: str) -> str | None:
-    """Return the revision that a plugin's tables are at, None before the first."""
-    return MigrationContext.configure(connection, opts={"version_table": version_table(plugin)}).get_current_revision()
-
-
-def pending(connection: Connection, plugins: Plugins) -> list[str]:
-    """Return the plugins whose tables are behind their code."""
-    return [name for name, plugin in plugins.loaded.items() if current(connection, name) != head_of(plugin)]
 
 
 def differences(connection: Connection, plugin: str) -> ops.MigrationScript:

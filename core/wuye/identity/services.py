@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -164,7 +165,7 @@ def create_token(
 
 def check_password(user: User | None, password: str) -> bool:
     """Tell whether a password is right; takes as long for an unknown user as for a known one."""
-    stored = user.password_hash if user is not None and user.password_hash else _UNKNOWN
+    stored = user.password_hash if user is not None and user.password_hash else _unknown()
     try:
         _hasher.verify(stored, password)
     except argon2.exceptions.VerificationError:
@@ -172,7 +173,10 @@ def check_password(user: User | None, password: str) -> bool:
     return user is not None and user.password_hash is not None
 
 
-_UNKNOWN = _hasher.hash("nobody has this password")
+@cache
+def _unknown() -> str:
+    """Return a hash to compare with where there is none, so that it takes as long; costly, so made when needed."""
+    return _hasher.hash("nobody has this password")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from flask import Flask, Response
 from sqlalchemy import text
 
-from wuye.db import migrate
+from wuye.db import versions
 from wuye.errors import Unavailable
 from wuye.i18n import _
 from wuye.installation import Installation
@@ -63,7 +63,7 @@ def _ready() -> Response:
     place = installation()
     with database.db.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
-        behind = migrate.pending(connection, place.plugins)
+        behind = versions.pending(connection, place.plugins)
     if behind:
         raise Unavailable(
             _("Tables are behind the code: {names}.", names=", ".join(behind)), hint=_("Run wuye upgrade.")
