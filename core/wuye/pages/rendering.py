@@ -1,6 +1,6 @@
 """Templates, what they may call, and the frame around every page of an estate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -159,6 +159,8 @@ class Showing:
         self.ctx = visit.ctx
         self.registry = visit.ctx.loaded.registry
         self._states: dict[tuple[str, str], tuple[str, Text]] = {}
+        self._tags: dict[tuple[str, str], Markup] = {}
+        self._avatars: dict[str | None, Markup] = {}
 
     def ago(self, at: Any) -> Text:
         """How long ago."""
@@ -206,10 +208,15 @@ class Showing:
 
     def state(self, kind: str, state: str, phase: str) -> tuple[str, Text]:
         """How a state is drawn, and what it is called."""
-        if (found := self._states.get((kind, state))) is not None:
-            return found
-        self._states[kind, state] = found = self._state(kind, state, phase)
-        return found
+        if (kind, state) not in self._states:
+            self._states[kind, state] = self._state(kind, state, phase)
+        return self._states[kind, state]
+
+    def tag(self, kind: str, state: str, phase: str) -> Markup:
+        """The sign of a state with its name, drawn once for a page."""
+        if (kind, state) not in self._tags:
+            self._tags[kind, state] = Markup('<span class="tag {}">{}</span>').format(*self.state(kind, state, phase))
+        return self._tags[kind, state]
 
     def _state(self, kind: str, state: str, phase: str) -> tuple[str, Text]:
         resource = self.registry.resource_of_kind(kind)
@@ -231,6 +238,13 @@ class Showing:
         """Whether an action asks for something before it is taken."""
         return bool(input_schema(step).fields)
 
+    def avatar(self, person: Mapping[str, Any] | None) -> Markup:
+        """Somebody's round sign; says so if nobody is meant."""
+        name = person["label"] if person else None
+        if name not in self._avatars:
+            self._avatars[name] = self._avatar(name)
+        return self._avatars[name]
+
     def initial(self, name: str | None) -> str:
         """The letters of somebody's round sign."""
         words = (name or "").split()
@@ -241,3 +255,10 @@ class Showing:
     def tint(self, name: str | None) -> str:
         """The colour of somebody's round sign: the same one for the same name."""
         return ("", "blue", "violet", "amber")[sum(map(ord, name or "")) % 4]
+
+    def _avatar(self, name: str | None) -> Markup:
+        if not name:
+            return Markup('<span class="sm muted">{}</span>').format(_("unassigned"))
+        return Markup(
+            '<span class="av s {tint}" title="{name}" aria-hidden="true">{initial}</span><span class="sr">{name}</span>'
+        ).format(tint=self.tint(name), name=name, initial=self.initial(name))
