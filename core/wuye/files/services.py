@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from wuye.context import Context
 from wuye.errors import FieldError, Forbidden, Invalid, NotFound
@@ -95,16 +95,31 @@ def listing(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, 
     return [_shown(row) for row in ctx.session.scalars(mine.order_by(Attachment.id))]
 
 
+def of_thread(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, Any]]:
+    """Return what is attached to the other records of the chain of hand-overs that a record belongs to, oldest first.
+
+    Who does the work sees the photos of who asked for it, though not the request itself.
+
+    Raises:
+        NotFound: there is no such record that the actor may see.
+    """
+    subject = service.fetch(ctx, resource, identity, "*")
+    others = (Attachment.thread_id == subject.thread_id, Attachment.subject_id != identity)
+    rows = select(Attachment).where(*others, Attachment.removed_at.is_(None)).order_by(Attachment.id)
+    return [_shown(row) for row in ctx.session.scalars(rows)]
+
+
 def open_file(
     ctx: Context, resource: Resource, identity: UUID, attachment_id: UUID, *, thumb: bool = False
 ) -> OpenFile:
-    """Return an attachment of a thing, ready to be sent; with `thumb` the small JPEG of an image.
+    """Return an attachment of a thing or of its chain of hand-overs, ready to be sent; with `thumb` the small JPEG of an
+    image.
 
     Raises:
         NotFound: there is none that the actor may see, or it has no thumbnail.
     """
-    service.fetch(ctx, resource, identity, "*")
-    row = _find(ctx, identity, attachment_id)
+    subject = service.fetch(ctx, resource, identity, "*")
+    row = _find(ctx, Attachment.thread_id == getattr(subject, "thread_id", subject.id), attachment_id)
     path = storage.path_of(storage.folder_of(ctx.data, ctx.estate.id), row.sha256, thumb=thumb)
     if thumb and row.width is None:
         raise NotFound(_("Only images have a thumbnail."))
@@ -124,7 +139,7 @@ def remove(ctx: Context, resource: Resource, identity: UUID, attachment_id: UUID
         NotFound: there is none that the actor may see. Forbidden: it is somebody else's.
     """
     service.fetch(ctx, resource, identity, "*")
-    row = _find(ctx, identity, attachment_id)
+    row = _find(ctx, Attachment.subject_id == identity, attachment_id)
     mine = row.created_by is not None and row.created_by == ctx.actor.user_id
     if not mine and (resource.update is None or not ctx.may(resource.update)):
         raise Forbidden(_("Only who attached a file, or may change what it is attached to, can remove it."))
@@ -132,9 +147,9 @@ def remove(ctx: Context, resource: Resource, identity: UUID, attachment_id: UUID
     ctx.note(row.subject_id, row.thread_id, "detached", {"name": row.name, "id": str(row.id)})
 
 
-def _find(ctx: Context, identity: UUID, attachment_id: UUID) -> Attachment:
-    mine = (Attachment.subject_id == identity, Attachment.id == attachment_id, Attachment.removed_at.is_(None))
-    row = ctx.session.scalar(select(Attachment).where(*mine))
+def _find(ctx: Context, place: ColumnElement[bool], attachment_id: UUID) -> Attachment:
+    here = (place, Attachment.id == attachment_id, Attachment.removed_at.is_(None))
+    row = ctx.session.scalar(select(Attachment).where(*here))
     if row is None:
         raise NotFound
     return row

@@ -137,6 +137,7 @@ def parts_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> dict[s
         "may_edit": bool(resource.update and ctx.may(resource.update)),
         "may_comment": True,
         "files": files.listing(ctx, resource, row["id"]),
+        "thread_files": files.of_thread(ctx, resource, row["id"]) if resource.is_record else [],
         "file_base": api.path_of(resource).replace("<estate>", ctx.estate.code) + f"/{row['id']}/files",
         "masked": {n for n, a in resource.attributes.items() if a in resource.masked_attributes}
         if ctx.may("core.reveal")
@@ -262,7 +263,7 @@ def _new(visit: Visit, resource: Resource) -> Any:
     if request.method == "GET":
         return _form(visit, resource, forms.inputs(visit, schema, names, request.args.to_dict()), key=str(uuid4()))
     given = forms.answers(visit, schema, names, request.form, whole=True)
-    claimed, stored = _claimed(visit)
+    claim, stored = claimed(visit)
     if stored is not None:
         return see(stored)
     try:
@@ -271,11 +272,11 @@ def _new(visit: Visit, resource: Resource) -> Any:
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given)
     address = visit.url_of(resource, made["id"])
-    _store(visit, claimed, address)
+    store_claim(visit, claim, address)
     return see(address)
 
 
-def _claimed(visit: Visit) -> tuple[UUID | None, str | None]:
+def claimed(visit: Visit) -> tuple[UUID | None, str | None]:
     """Claim the form's key; return the claim, and where the same form led before if it was sent before."""
     key = request.form.get(KEY)
     if not key:
@@ -284,9 +285,10 @@ def _claimed(visit: Visit) -> tuple[UUID | None, str | None]:
     return identity, stored.answer.decode() if stored is not None and stored.answer else None
 
 
-def _store(visit: Visit, claimed: UUID | None, address: str) -> None:
-    if claimed is not None:
-        idempotency.store(visit.ctx, claimed, 303, address.encode())
+def store_claim(visit: Visit, claim: UUID | None, address: str) -> None:
+    """Keep where a claimed form led to; it is committed with what the form did."""
+    if claim is not None:
+        idempotency.store(visit.ctx, claim, 303, address.encode())
 
 
 def _form(
@@ -384,7 +386,7 @@ def _act(visit: Visit, resource: Resource, identity: UUID, action: str) -> Any:
     if request.method == "GET":
         return _form(visit, resource, forms.inputs(visit, schema, names, request.args.to_dict()), row=row, action=step)
     given = forms.answers(visit, schema, names, request.form, whole=True)
-    claimed, stored = _claimed(visit)
+    claim, stored = claimed(visit)
     if stored is not None:
         return see(stored)
     try:
@@ -395,17 +397,17 @@ def _act(visit: Visit, resource: Resource, identity: UUID, action: str) -> Any:
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given, row=row, action=step)
     address = back_to(request.form.get("next"), visit.url_of(resource, identity))
-    _store(visit, claimed, address)
+    store_claim(visit, claim, address)
     return see(address)
 
 
 def _comment(visit: Visit, resource: Resource, identity: UUID) -> Any:
     """Add a comment."""
-    claimed, stored = _claimed(visit)
+    claim, stored = claimed(visit)
     if stored is None:
         data = {"text": request.form.get("text", ""), "internal": bool(request.form.get("internal"))}
         service.comment(visit.ctx, resource, identity, data)
-        _store(visit, claimed, visit.url_of(resource, identity))
+        store_claim(visit, claim, visit.url_of(resource, identity))
     return see(back_to(request.form.get("next"), visit.url_of(resource, identity)))
 
 

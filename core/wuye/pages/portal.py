@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import segno
 from flask import Flask, request
@@ -21,7 +21,7 @@ from wuye.identity.services import Caller
 from wuye.identity.signin import throttle
 from wuye.pages import details, forms
 from wuye.pages.access import Visit, page, see
-from wuye.pages.rendering import Showing, environment, framed, respond, surroundings
+from wuye.pages.rendering import bare, framed
 from wuye.people.models import Occupancy
 from wuye.properties.models import Property
 from wuye.records.models import Record
@@ -54,8 +54,8 @@ def register(app: Flask) -> None:
     page(app, "/e/<estate>/places/<uuid:identity>/code", "place_code", _place_code, Access(("core.read_properties",)))
 
 
-def _offered(ctx: Context) -> Resource:
-    """Return what residents report with.
+def offered(ctx: Context) -> Resource:
+    """Return what residents (and people on their way) report with.
 
     Raises:
         NotFound: no department that is enabled here takes reports.
@@ -68,17 +68,12 @@ def _offered(ctx: Context) -> Resource:
 
 def _show(visit: Visit, template: str, status: int = 200, **values: Any) -> Any:
     """Return a page of the portal, which has a frame of its own: large, few words."""
-    given = {"visit": visit, "ctx": visit.ctx, "estate": visit.ctx.estate, "see": Showing(visit), "token": visit.token}
-    base = f"/r/{visit.ctx.estate.code}"
-    return respond(
-        environment().get_template(template).render(**surroundings(), **given, base=base, key=str(uuid4()), **values),
-        status,
-    )
+    return bare(visit, template, status, base=f"/r/{visit.ctx.estate.code}", **values)
 
 
 def _home(visit: Visit) -> Any:
     """Show what somebody reported, the newest first."""
-    resource = _offered(visit.ctx)
+    resource = offered(visit.ctx)
     person = visit.ctx.actor.person_id
     wanted = query.Query(
         {"requester": query.Filter((person or UUID(int=0),))}, None, resource.sort[0],
@@ -91,7 +86,7 @@ def _home(visit: Visit) -> Any:
 def _report(visit: Visit) -> Any:
     """Show the form, or report."""
     ctx = visit.ctx
-    resource = _offered(ctx)
+    resource = offered(ctx)
     look = resource.look.portal
     assert look is not None, "only offered resources come here"
     ctx.require(str(resource.create))
@@ -107,7 +102,7 @@ def _report(visit: Visit) -> Any:
     try:
         forms.checked(resource.instance, given)
         made = service.create(ctx, resource, given.data)
-        _attach_photos(ctx, resource, made["id"])
+        attach_photos(ctx, resource, made["id"])
     except Problem as problem:
         if not isinstance(problem, Invalid):
             raise
@@ -129,15 +124,18 @@ def _homes(ctx: Context) -> list[tuple[UUID, str]]:
     return [(key, label) for key, label in rows]
 
 
-def _attach_photos(ctx: Context, resource: Resource, identity: UUID) -> None:
-    for sent in [each for each in request.files.getlist("file") if each.filename][:_PHOTOS]:
-        files.attach(ctx, resource, identity, sent.filename or "", sent.stream)  # type: ignore[arg-type]  # it can be read and sought
+def attach_photos(ctx: Context, resource: Resource, identity: UUID, label: str | None = None) -> int:
+    """Attach the photos that came with a form, as its file fields named `label` (or `file`), and return how many."""
+    sent = [each for each in request.files.getlist(label or "file") if each.filename][:_PHOTOS]
+    for each in sent:
+        files.attach(ctx, resource, identity, each.filename or "", each.stream, label)  # type: ignore[arg-type]  # it can be read and sought
+    return len(sent)
 
 
 def _one(visit: Visit, identity: UUID) -> Any:
     """Show one report with its steps; talk about it, take the resident's own actions."""
     ctx = visit.ctx
-    resource = _offered(ctx)
+    resource = offered(ctx)
     row = service.read(ctx, resource, identity)
     here = f"/r/{ctx.estate.code}/{identity}"
     problem: Problem | None = None
@@ -152,7 +150,7 @@ def _one(visit: Visit, identity: UUID) -> Any:
                 forms.checked(schema, given)
                 service.act(ctx, resource, identity, action, given.data, "*")
             elif request.files:
-                _attach_photos(ctx, resource, identity)
+                attach_photos(ctx, resource, identity)
             else:
                 service.comment(ctx, resource, identity, {"text": request.form.get("text", "")})
             return see(here)
@@ -184,7 +182,12 @@ def _signature(secret: bytes, raw: bytes) -> bytes:
     return hmac.new(secret, b"place " + raw, hashlib.sha256).digest()[:12]
 
 
-def _read_code(code: str) -> tuple[UUID, UUID]:
+def read_code(code: str) -> tuple[UUID, UUID]:
+    """Return the estate and the place (or report) that a code stands for.
+
+    Raises:
+        NotFound: it is none of ours.
+    """
     try:
         raw = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4))
     except ValueError as error:
@@ -209,10 +212,10 @@ def _guest_visit(estate_id: UUID, permissions: frozenset[str]) -> Visit:
 
 def _guest(code: str) -> Any:
     """Show the form for a place, or take the report; the answer leads to where it can be followed."""
-    estate_id, property_id = _read_code(code)
+    estate_id, property_id = read_code(code)
     visit = _guest_visit(estate_id, frozenset())
     ctx = visit.ctx
-    resource = _offered(ctx)
+    resource = offered(ctx)
     look = resource.look.portal
     where = ctx.session.get(Property, (estate_id, property_id))
     if where is None or look is None:
@@ -245,7 +248,7 @@ def _guest(code: str) -> Any:
     try:
         forms.checked(resource.instance, given)
         made = service.create(ctx, resource, given.data)
-        _attach_photos(ctx, resource, made["id"])
+        attach_photos(ctx, resource, made["id"])
     except Invalid as problem:
         ctx.session.rollback()
         ctx.discard()
@@ -257,12 +260,12 @@ def _guest(code: str) -> Any:
 
 def _follow(code: str, follow: str) -> Any:
     """Show how far a guest's report is: number and steps, nothing about anybody."""
-    estate_id, _place = _read_code(code)
-    same, identity = _read_code(follow)
+    estate_id, _place = read_code(code)
+    same, identity = read_code(follow)
     if same != estate_id:
         raise NotFound
     visit = _guest_visit(estate_id, frozenset())
-    resource = _offered(visit.ctx)
+    resource = offered(visit.ctx)
     table = Record.__table__.c
     row = (
         visit.ctx.session.connection()

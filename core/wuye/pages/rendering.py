@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 from flask import Response, g, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,6 +25,7 @@ from wuye.web.access import installation
 #: How a page's text is sent; nothing inline runs, nothing comes from elsewhere, nobody frames it.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; font-src 'self';"
+    " worker-src 'self'; manifest-src 'self'; media-src 'self' blob:;"
     " form-action 'self'; frame-ancestors 'none'; base-uri 'none';"
     " report-uri /csp-report"
 )
@@ -113,6 +115,13 @@ def framed(visit: Visit, template: str, status: int = 200, **values: Any) -> Res
     return respond(
         environment().get_template(template).render(**{"part": None, **surroundings(), **frame, **values}), status
     )
+
+
+def bare(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
+    """Return a page of an estate without the office's frame: for residents, and for work with a phone in the hand."""
+    given = {"visit": visit, "ctx": visit.ctx, "estate": visit.ctx.estate, "see": Showing(visit), "token": visit.token}
+    text = environment().get_template(template).render(**surroundings(), **given, key=str(uuid4()), **values)
+    return respond(text, status)
 
 
 def _navigation(visit: Visit) -> Iterator[tuple[Text | None, list[Entry]]]:

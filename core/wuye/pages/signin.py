@@ -27,6 +27,7 @@ def register(app: Flask) -> None:
         app.add_url_rule(rule, f"pages.{name}", declare(view, Access((access,))), methods=list(methods))  # type: ignore[arg-type]  # a view
 
     add("/", "home", _home, PUBLIC, "GET")
+    add("/f", "field_home", _home, PUBLIC, "GET")
     add("/sign-in", "sign_in", _sign_in, PUBLIC, "GET", "POST")
     add("/sign-out", "sign_out", _sign_out, SIGNED_IN, "POST")
     add("/estates", "estates", _estates, SIGNED_IN, "GET")
@@ -34,13 +35,15 @@ def register(app: Flask) -> None:
 
 
 def _home() -> Response:
-    """Lead somebody signed in to their estate, everybody else to the sign-in."""
+    """Lead somebody signed in to their estate (with a phone to its phone pages), everybody else to the sign-in."""
+    afield = request.path == "/f"
+    form = "/sign-in?next=%2Ff" if afield else "/sign-in"
     if browser.cookie() is None:
-        return redirect("/sign-in")
+        return redirect(form)
     try:
         caller = signed_in()
     except Unauthenticated:
-        return redirect("/sign-in")
+        return redirect(form)
     found = _estates_of(caller.user_id)
     last = request.cookies.get("estate")
     code = next((row.code for row in found if row.code == last), found[0].code if len(found) == 1 else None)
@@ -51,7 +54,9 @@ def _home() -> Response:
         .join(Estate, Estate.id == Membership.estate_id)
         .where(Membership.user_id == caller.user_id, Estate.code == code)
     )
-    return redirect(f"/r/{code}" if roles == ["core.resident"] else f"/e/{code}")
+    if roles == ["core.resident"]:
+        return redirect(f"/r/{code}")
+    return redirect(f"/f/{code}" if afield or "Mobi" in request.headers.get("User-Agent", "") else f"/e/{code}")
 
 
 def _estates_of(user_id: object) -> list[Estate]:

@@ -5,7 +5,20 @@ import gzip
 import structlog
 from flask import Flask, Response, request
 
-from wuye.pages import assets, desk, details, errors, host, lists, portal, searching, settings, signin
+from wuye.pages import (
+    assets,
+    desk,
+    details,
+    errors,
+    field,
+    host,
+    installable,
+    lists,
+    portal,
+    searching,
+    settings,
+    signin,
+)
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import PAGE
 
@@ -25,6 +38,8 @@ def register(app: Flask) -> None:
     settings.register(app)
     host.register(app)
     portal.register(app)
+    field.register(app)
+    installable.register(app)
     for resource in app.extensions["wuye"].plugins.registry.resources.values():
         lists.register(app, resource)
         details.register(app, resource)

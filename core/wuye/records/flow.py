@@ -50,7 +50,8 @@ class Transition:
     `source` is one state or several; `target` None means that the state stays. `by` narrows who may take it besides
     the permission: the requester, the assignee, anyone but the one who did the work, or a rule of (context, record);
     a caller with the permission `override` may always. `input` is the schema of what the step wants to know;
-    `reason=True` wants a reason. `guard` raises a `Problem` when it cannot be done now; `effect` does what else
+    `reason=True` wants a reason. `evidence` are the labels of photos that document the step and are offered with it
+    (`before`, `after`; `signature` is drawn by who receives the work). `guard` raises a `Problem` when it cannot be done now; `effect` does what else
     belongs to the step.
     """
 
@@ -61,6 +62,7 @@ class Transition:
     permission: str
     input: type[Schema] | None = None
     reason: bool = False
+    evidence: tuple[str, ...] = ()
     by: Who | Rule = "anyone"
     override: str | None = None
     guard: Step | None = None

@@ -32,10 +32,11 @@ PAGE = "wuye.problem_page"
 
 
 def problem_response(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    """Return a problem with the request's id: problem+json from the API, a page elsewhere."""
+    """Return a problem with the request's id: problem+json for a program or a script, else a page."""
     body["request_id"] = g.get("request_id")
     page = current_app.extensions.get(PAGE)
-    if page is not None and not request.path.startswith("/api/"):
+    scripted = request.path.startswith("/api/") or request.headers.get("Accept") == "application/json"
+    if page is not None and not scripted:
         shown: Response = page(body, headers or {})
         return shown
     return Response(orjson.dumps(body, default=str), body["status"], headers, content_type="application/problem+json")
