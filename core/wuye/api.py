@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from sqlalchemy import Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
 from wuye.context import Actor, Context, EstateInfo
@@ -51,6 +52,7 @@ __all__ = [
     "Mapped",
     "NotFound",
     "NotificationKind",
+    "Numeric",
     "Person",
     "Plugin",
     "Portal",

@@ -1,6 +1,7 @@
 """The phone pages: today's work, one job with and without a network, the outbox, scanning, reporting."""
 
 import re
+from decimal import Decimal
 from io import BytesIO
 
 import pytest
@@ -17,6 +18,7 @@ from wuye.i18n import catalogue
 from wuye.pages.portal import code_of
 from wuye.properties.models import Property
 from wuye.records.models import Record, Timeline
+from wuye_maintenance.models import MaterialUse
 
 TECHNICIAN = ("core.staff", "maintenance.technician")
 
@@ -131,6 +133,28 @@ def test_signing_out_leaves_nothing_on_the_phone(estate, visitor, window):
     page.context.set_offline(True)
     with pytest.raises(PlaywrightError, match="DISCONNECTED"):  # not even the worker is left
         page.goto(f"/f/{estate.code}")
+
+
+def test_materials_are_noted_with_the_work(estate, visitor):
+    technician = visitor(*TECHNICIAN)
+    job = job_for(estate, technician)
+    here = f"/f/{estate.code}/jobs/{job}"
+    technician.get(here)
+    for action in ("take", "start"):
+        assert technician.post(here, {"action": action}).status_code == 303
+    done = {"action": "finish", "remedy": "换接头", "materials.0.item": "PPR弯头", "materials.0.quantity": "two"}
+    refused = technician.post(here, done)
+    assert refused.status_code == 422 and "must be a number" in refused.text
+    lines = {
+        "materials.0.quantity": "2",
+        "materials.0.unit": "个",
+        "materials.1.item": "生料带",
+        "materials.1.quantity": "0.5",
+    }
+    assert technician.post(here, {**done, **lines}).status_code == 303
+    with estate.context() as ctx:
+        used = ctx.session.execute(select(MaterialUse.item, MaterialUse.quantity, MaterialUse.unit)).all()
+    assert [tuple(line) for line in used] == [("PPR弯头", Decimal(2), "个"), ("生料带", Decimal("0.5"), None)]
 
 
 def test_a_step_that_is_sent_twice_is_taken_once(estate, visitor):

@@ -16,7 +16,7 @@ from wuye.api import (
     referrals,
     take,
 )
-from wuye_maintenance.models import WorkOrder
+from wuye_maintenance.models import MaterialUse, WorkOrder
 
 Data = Mapping[str, Any]
 
@@ -119,7 +119,9 @@ def clear_hold(_ctx: Context, order: WorkOrder, _data: Data) -> None:
 
 
 def finish(ctx: Context, order: WorkOrder, data: Data) -> None:
-    """Note what was wrong and done, and answer the department that asked for it."""
+    """Note what was wrong and done and what it took, and answer the department that asked for it."""
+    for line in data.get("materials", ()):
+        ctx.session.add(MaterialUse(order_id=order.id, used_at=ctx.now, **{"unit": None, **line}))
     order.cause, order.remedy, order.done_at = data.get("cause"), data["remedy"], ctx.now
     referrals.answer(ctx, order, data["remedy"])
 

@@ -155,3 +155,17 @@ for (const field of all("[data-upload]")) {
   $("button", field.form)?.setAttribute("hidden", "");
   field.addEventListener("change", () => field.form.requestSubmit());
 }
+
+// ---- lines of a form: one more
+for (const lines of all("[data-lines]")) {
+  const more = Object.assign(document.createElement("button"), { type: "button", className: "link", textContent: lines.dataset.lines });
+  more.addEventListener("click", () => {
+    const rows = all(".line", lines), next = rows.at(-1).cloneNode(true);
+    const move = (text) => text.replace(`.${rows.length - 1}.`, `.${rows.length}.`);
+    for (const field of all("[name]", next)) { field.name = move(field.name); field.value = ""; field.id = move(field.id); field.required = false; }
+    for (const label of all("label", next)) label.htmlFor = move(label.htmlFor);
+    rows.at(-1).after(next);
+    $("[name]", next).focus();
+  });
+  lines.append(more);
+}
