@@ -56,8 +56,12 @@ def texts(resource: Resource) -> Iterator[str]:
         if step.permission != SYSTEM:
             schemas.append(input_schema(step))  # type: ignore[arg-type]  # any schema has fields
     for schema in schemas:
+        lines = [item.line for item in schema.fields.values() if isinstance(item, fields.Lines)]
+        schemas.extend(lines)  # type: ignore[arg-type]  # any schema has fields
         for name, item in schema.fields.items():
             if "label" not in item.metadata:
                 yield worded(name).message
             if isinstance(item, fields.Choice):
                 yield from (worded(word).message for word in item.choices)
+    if resource.flow:
+        yield from (worded(label).message for step in resource.flow.transitions.values() for label in step.evidence)

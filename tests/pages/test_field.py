@@ -147,13 +147,13 @@ def test_materials_are_noted_with_the_work(estate, visitor):
     assert refused.status_code == 422 and "must be a number" in refused.text
     lines = {
         "materials.0.quantity": "2",
-        "materials.0.unit": "个",
+        "materials.0.measure_unit": "个",
         "materials.1.item": "生料带",
         "materials.1.quantity": "0.5",
     }
     assert technician.post(here, {**done, **lines}).status_code == 303
     with estate.context() as ctx:
-        used = ctx.session.execute(select(MaterialUse.item, MaterialUse.quantity, MaterialUse.unit)).all()
+        used = ctx.session.execute(select(MaterialUse.item, MaterialUse.quantity, MaterialUse.measure_unit)).all()
     assert [tuple(line) for line in used] == [("PPR弯头", Decimal(2), "个"), ("生料带", Decimal("0.5"), None)]
 
 

@@ -73,11 +73,11 @@ class WorkOrder(Record):
 
 
 class MaterialUse(EstateScoped, Base):
-    """Material that a work order took (领料): what, how much, and in which unit (个, 米, kg); `used_at` is when it was
+    """Material that a work order took (领料): what, how much, and in which measure (个, 米, kg); `used_at` is when it was
     written down. Prices and stock are not its business."""
 
     order_id: Mapped[UUID] = ref("maintenance_work_order", ondelete="CASCADE")
     item: Mapped[str]
     quantity: Mapped[Decimal] = mapped_column(Numeric(12, 3))
-    unit: Mapped[str | None]
+    measure_unit: Mapped[str | None]
     used_at: Mapped[datetime]

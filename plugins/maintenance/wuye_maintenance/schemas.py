@@ -63,7 +63,7 @@ class MaterialLine(ActionInput):
 
     item = fields.String(required=True)
     quantity = fields.Decimal(required=True, places=3, validate=between(Decimal("0.001"), Decimal(999_999)))
-    unit = fields.String(validate=length(max=20))
+    measure_unit = fields.String(validate=length(max=20))
 
 
 class Completion(ActionInput):

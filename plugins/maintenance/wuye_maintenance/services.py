@@ -121,7 +121,7 @@ def clear_hold(_ctx: Context, order: WorkOrder, _data: Data) -> None:
 def finish(ctx: Context, order: WorkOrder, data: Data) -> None:
     """Note what was wrong and done and what it took, and answer the department that asked for it."""
     for line in data.get("materials", ()):
-        ctx.session.add(MaterialUse(order_id=order.id, used_at=ctx.now, **{"unit": None, **line}))
+        ctx.session.add(MaterialUse(order_id=order.id, used_at=ctx.now, **{"measure_unit": None, **line}))
     order.cause, order.remedy, order.done_at = data.get("cause"), data["remedy"], ctx.now
     referrals.answer(ctx, order, data["remedy"])
 

@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("order_id", sa.Uuid(), nullable=False),
         sa.Column("item", sa.Text(), nullable=False),
         sa.Column("quantity", sa.Numeric(precision=12, scale=3), nullable=False),
-        sa.Column("unit", sa.Text(), nullable=True),
+        sa.Column("measure_unit", sa.Text(), nullable=True),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["estate_id", "order_id"],
