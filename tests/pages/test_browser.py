@@ -1,6 +1,7 @@
 """Pages in a real browser: the main job by four people, flows with their click budgets, accessibility, narrow screens."""
 
 import re
+from collections import Counter
 from uuid import UUID
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from sqlalchemy import select
 
+from wuye.api import perform
 from wuye.i18n import catalogue
 from wuye.pages.portal import code_of
 from wuye.people.models import Person
@@ -29,6 +31,16 @@ class Clicks:
     def click(self, target):
         self.count += 1
         (self.page.locator(target) if isinstance(target, str) else target).first.click()
+
+    def paint(self, boxes, count):
+        """Press on the first box and draw over the others: one gesture."""
+        self.count += 1
+        ends = [boxes.nth(place).bounding_box() for place in (0, count - 1)]
+        (x, top), (_x, bottom) = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in ends]
+        self.page.mouse.move(x, top)
+        self.page.mouse.down()
+        self.page.mouse.move(x, bottom, steps=count * 4)
+        self.page.mouse.up()
 
     def press(self, key):
         self.count += 1
@@ -145,6 +157,34 @@ def test_the_desk_logs_a_phoned_in_repair_in_three_clicks(estate, visitor, windo
     assert clicks.count <= 3
     with estate.context() as ctx:
         assert ctx.session.scalars(select(Record)).one().category == "repair.plumbing"
+
+
+@pytest.mark.parametrize("locale", ["en", "zh_Hans"])
+def test_twenty_orders_are_given_to_three_people_in_six_clicks(estate, visitor, window, locale):
+    chief = visitor(*CHIEF)
+    people = [visitor("core.staff", "maintenance.technician", name=name) for name in ("Li", "Wang", "Zhang")]
+    with estate.context() as ctx:
+        orders = ctx.loaded.registry.resources["maintenance.work-orders"]
+        for number in range(20):
+            order = orders.on_create(ctx, {"title": f"No. {number}", "order_type": "corrective"})
+            perform(ctx, order, "submit", {})
+    page = window(chief, locale=locale, height=2000)
+    page.goto(f"/e/{estate.code}/maintenance/work-orders")
+    clicks = Clicks(page)
+    for count, who in zip((7, 7, 6), people, strict=True):
+        clicks.paint(page.locator(".item:not([hidden]) .pick"), count)
+        clicks.click(f"#bulk [value='{who.person}']")
+        expect(page.locator(".item:visible")).to_have_count(
+            20 - 7 if who is people[0] else 6 if who is people[1] else 0
+        )
+    assert clicks.count <= 6
+    page.locator(".toast button").last.click()
+    expect(page.locator(".item:visible")).to_have_count(6)
+    page.goto(f"/e/{estate.code}")
+    page.wait_for_load_state("networkidle")
+    with estate.context() as ctx:
+        given = Counter(ctx.session.scalars(select(Record.assignee_id)))
+    assert given == {people[0].person: 7, people[1].person: 7, None: 6}
 
 
 def test_a_card_is_dragged_to_a_permitted_state(estate, visitor, window):
