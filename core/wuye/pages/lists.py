@@ -16,6 +16,7 @@ from flask import Flask, Response, request
 from wuye import exports, labels
 from wuye.errors import BadRequest, Invalid, Problem, Text
 from wuye.i18n import _, current_locale
+from wuye.imports import runs
 from wuye.pages import charts, forms
 from wuye.pages.access import Visit, base_of, page, see
 from wuye.pages.rendering import framed
@@ -160,6 +161,11 @@ class Listing:
         """The addresses of exactly this view as a file: format, address."""
         for kind in ("csv", "xlsx"):
             yield kind.upper(), self.url(view=None, format=kind).replace("?", "/export?", 1)
+
+    @property
+    def can_import(self) -> bool:
+        """Whether the visitor may import a table."""
+        return runs.may(self.visit.ctx, self.resource)
 
     @property
     def can_create(self) -> bool:

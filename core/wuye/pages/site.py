@@ -5,7 +5,7 @@ import gzip
 import structlog
 from flask import Flask, Response, request
 
-from wuye.pages import assets, desk, details, errors, host, lists, portal, searching, settings, signin
+from wuye.pages import assets, desk, details, errors, host, imports, lists, portal, searching, settings, signin
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import PAGE
 
@@ -23,11 +23,13 @@ def register(app: Flask) -> None:
     desk.register(app)
     searching.register(app)
     settings.register(app)
+    imports.register_overview(app)
     host.register(app)
     portal.register(app)
     for resource in app.extensions["wuye"].plugins.registry.resources.values():
         lists.register(app, resource)
         details.register(app, resource)
+        imports.register(app, resource)
     app.add_url_rule("/csp-report", "pages.csp", declare(_csp_report, Access((PUBLIC,))), methods=["POST"])
     app.after_request(_pack)
 

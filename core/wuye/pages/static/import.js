@@ -1,0 +1,15 @@
+// Work that goes on in the background: its page is asked again until it has ended, and only what changed is shown.
+const wait = 800;
+
+async function follow(part) {
+  const answer = await fetch(part.dataset.progress, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!answer?.ok) return void setTimeout(follow, 4 * wait, part);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const next = page.querySelector("[data-progress]");
+  if (!next) return void location.replace(part.dataset.progress);
+  part.querySelector("progress").replaceWith(next.querySelector("progress"));
+  part.querySelector("p").replaceWith(next.querySelector("p"));
+  setTimeout(follow, wait, part);
+}
+
+for (const part of document.querySelectorAll("[data-progress]")) setTimeout(follow, wait, part);
