@@ -1,7 +1,10 @@
 """A browser's side of things: cookies of people who are signed in, a served application, Debian's Chromium."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,3 +157,13 @@ def window(chromium, site, estate):
     for context in opened:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def background(installation):
+    """A worker in a process of its own, as it runs beside every server."""
+    environment = {**os.environ, "WUYE_DATA": str(installation.settings.data), "WUYE_DEMO": "true"}
+    worker = subprocess.Popen([sys.executable, "-m", "wuye", "worker"], env=environment)
+    yield worker
+    worker.terminate()
+    worker.wait(30)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import xlsxwriter
 from sqlalchemy import func, select, text
+
 from wuye.imports import runs
 from wuye.imports.files import read_table
 from wuye.imports.models import ImportMapping, ImportRejection, ImportRun
@@ -178,7 +179,11 @@ def test_a_column_can_go_elsewhere_and_a_required_field_is_missed(estate, visito
 
 
 def test_nobody_else_sees_an_import_and_who_may_not_has_none(estate, visitor, make_estate):
-    manager, other, agent = visitor("core.manager"), visitor("core.manager"), visitor("core.agent", "customer_service.agent")
+    manager, other, agent = (
+        visitor("core.manager"),
+        visitor("core.manager"),
+        visitor("core.agent", "customer_service.agent"),
+    )
     address = send(manager, "people/import", workbook(["姓名"], ["张三"]))
     for path in (address, f"{address}/rejected"):
         assert other.get(path).status_code == 404
@@ -248,7 +253,10 @@ def test_logs_hold_nothing_of_a_file(estate, visitor, monkeypatch, caplog, capsy
     assert "秘密的人" not in written.err + written.out + caplog.text
 
 
-@pytest.mark.parametrize("resource", ["properties", "people", "staff", "customer-service/requests", "maintenance/work-orders", "maintenance/assets"])
+@pytest.mark.parametrize(
+    "resource",
+    ["properties", "people", "staff", "customer-service/requests", "maintenance/work-orders", "maintenance/assets"],
+)
 def test_every_list_has_its_wizard(estate, visitor, resource):
     manager = visitor("core.manager")
     assert f"{resource}/import" in manager.get(resource).get_data(as_text=True)

@@ -5,6 +5,7 @@ goes on after the last batch. Logs say which import failed and where, never what
 """
 
 import traceback
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -139,12 +140,14 @@ def _set(session: Session, row: ImportRun, **values: Any) -> None:
 
 
 def _previewed(ctx: Context, row: Preview) -> dict[str, Any]:
-    zone = ctx.estate.tzinfo
-    values = {
-        name: f"{value.astimezone(zone):%Y-%m-%d %H:%M}" if hasattr(value, "astimezone") else str(value)
-        for name, value in row.values.items()
-    }
+    values = {name: _shown(ctx, value) for name, value in row.values.items()}
     return {"row": row.row, "outcome": row.outcome, "values": values}
+
+
+def _shown(ctx: Context, value: Any) -> str:
+    if not isinstance(value, datetime):
+        return str(value)
+    return f"{value.astimezone(ctx.estate.tzinfo):%Y-%m-%d %H:%M}".removesuffix(" 00:00")
 
 
 def _actor(ctx: Context, user_id: UUID) -> Actor:

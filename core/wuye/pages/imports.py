@@ -30,7 +30,6 @@ from wuye.imports.work import proceed
 from wuye.pages.access import Visit, absent, base_of, page, see
 from wuye.pages.rendering import framed
 from wuye.pages.settings import tabs
-from wuye.resources import fields
 from wuye.resources.declaration import Resource
 from wuye.web.access import Access
 
@@ -313,9 +312,10 @@ def _standing(visit: Visit, resource: Resource, run: ImportRun) -> Any:
 def _previews(visit: Visit, resource: Resource, run: ImportRun) -> dict[str, Any]:
     """Return what the first good rows become: the fields that have values, and the rows."""
     rows: list[dict[str, Any]] = run.report.get("previews", [])
-    names = list(dict.fromkeys(name for row in rows for name in row["values"]))
-    names = [name for name in names if name != "external_id" or not _made_up(rows)]
-    chosen = {name: labels.worded for name in names if isinstance(resource.instance.fields.get(name), fields.Choice)}
+    filled = {name for row in rows for name in row["values"]}
+    shown = [target for target in importer_of(resource).targets if target.name in filled]
+    names = [target.name for target in shown if target.name != "external_id" or not _made_up(rows)]
+    chosen = {target.name: labels.worded for target in shown if target.kind == "choice"}
     lines = [
         (row["row"], row["outcome"], [chosen.get(name, str)(row["values"].get(name, "")) for name in names])
         for row in rows
