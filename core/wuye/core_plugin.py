@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from wuye.context import Context
 from wuye.errors import FieldError, Invalid
+from wuye.estates.tasks import perform, purge_exports
 from wuye.i18n import _
 from wuye.imports.runs import purge as purge_imports
 from wuye.imports.work import proceed
@@ -132,6 +133,8 @@ class Core(Plugin):
         yield Job("purge_idempotency_keys", purge_idempotency_keys, cron="17 * * * *")
         yield Job("purge_notifications", purge_notifications, cron="41 19 * * *")
         yield Job("import_file", proceed)
+        yield Job("estate_task", perform)
+        yield Job("purge_exports", purge_exports, cron="23 * * * *")
         yield Job("purge_imports", purge_imports, cron="11 20 * * *")
 
     @hookimpl

@@ -167,3 +167,12 @@ def background(installation):
     yield worker
     worker.terminate()
     worker.wait(30)
+
+
+@pytest.fixture
+def host(estate, visitor):
+    """Somebody who runs the installation, and is a manager of the estate besides."""
+    admin = visitor("core.manager", name="托管商")
+    with estate.place.database.session() as session:
+        session.query(User).filter_by(email=admin.email).one().host_admin = True
+    return admin

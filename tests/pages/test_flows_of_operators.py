@@ -101,3 +101,30 @@ def test_three_thousand_homes_and_owners_come_in_with_five_clicks(
         count = ctx.session.scalar
         assert count(select(func.count()).select_from(Property).where(Property.kind == "unit")) == 2997
         assert count(select(func.count()).select_from(Occupancy)) == 2997
+
+
+@pytest.mark.parametrize("locale", ["en", "zh_Hans"])
+def test_a_host_makes_a_tenant_with_four_clicks(estate, host, window, background, locale, pictures):
+    page = window(host, locale=locale)
+    page.goto("/host")
+    clicks, begun = Clicks(page), time.monotonic()
+    code = f"flow-{locale[:2]}-{estate.code[-8:]}"
+
+    clicks.click("a[href='/host/new']")
+    page.fill("[name=name]", "桂花园")
+    page.fill("[name=code]", code)
+    clicks.click("[name=plugins][value=customer_service]")
+    clicks.click("[name=demo]")
+    page.screenshot(path=pictures / f"host-new-{locale}.png")
+    clicks.click(".form .btn.p")
+    page.wait_for_url(f"**/host/estates/{code}")
+    expect(page.locator("[data-changes] .tag.done")).to_be_visible(timeout=40_000)
+    taken = time.monotonic() - begun
+
+    assert clicks.count <= 4
+    assert taken <= 30
+    page.screenshot(path=pictures / f"host-estate-{locale}.png")
+    assert say("Maintenance", locale) in page.locator(".panel").first.inner_text()
+    with estate.place.system_context(code) as ctx:
+        assert ctx.plugins == {"core", "maintenance"}
+        assert ctx.session.scalar(select(func.count()).select_from(Property)) > 20

@@ -7,8 +7,10 @@ async function follow(part) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const next = page.querySelector("[data-progress]");
   if (!next) return void location.replace(part.dataset.progress);
-  part.querySelector("progress").replaceWith(next.querySelector("progress"));
-  part.querySelector("p").replaceWith(next.querySelector("p"));
+  for (const [place, old] of part.querySelectorAll("[data-changes]").entries()) {
+    const fresh = next.querySelectorAll("[data-changes]")[place];
+    if (fresh && fresh.outerHTML !== old.outerHTML) old.replaceWith(fresh);
+  }
   setTimeout(follow, wait, part);
 }
 
