@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
+from babel.dates import format_date
 from flask import Flask, request, send_file
 from sqlalchemy import func, or_, select, text
 
@@ -21,13 +22,13 @@ from wuye.estates import lifecycle, tasks
 from wuye.estates.models import Estate, EstatePlugin, EstateTask
 from wuye.estates.services import create_estate, enable, system_actor
 from wuye.files.models import Attachment
-from wuye.i18n import LOCALES, _
+from wuye.i18n import LOCALES, _, current_locale
 from wuye.identity.models import Membership
 from wuye.identity.services import Caller, add_member, create_user, find_user
 from wuye.installation import find_estate
 from wuye.pages.access import absent, see, signed_in
 from wuye.pages.rendering import LANGUAGES, plain
-from wuye.pages.times import ago, moment
+from wuye.pages.times import ago
 from wuye.records.models import Record
 from wuye.web import browser
 from wuye.web.access import SIGNED_IN, Access, declare, installation
@@ -242,7 +243,7 @@ def _estate(caller: Caller, code: str) -> Any:
     return _show(
         "host_estate.html", problem.status if problem else 200, row=facts, estate=row, counts=counts, tasks=recent,
         problem=problem, asked=asked, running=any(each.state in ("waiting", "working") for each in recent),
-        sized=sized, ago=lambda at: ago(at, now), moment=lambda at: moment(ctx.estate, at), empty=not counts.get("core_property"),
+        sized=sized, ago=lambda at: ago(at, now), since=format_date(row.created_at.astimezone(ctx.estate.tzinfo), locale=current_locale()), empty=not counts.get("core_property"),
     )  # fmt: skip
 
 
