@@ -1,6 +1,5 @@
 """Pages that say what went wrong: what happened, why, and the way out; in both languages and themes, wide and narrow."""
 
-import io
 import re
 
 import pytest

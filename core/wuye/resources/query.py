@@ -459,7 +459,7 @@ def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]], most: int = 1
         values = {**_parameters(ctx, resource, query), "row_limit": most + 1}
         own_only, rule = _visible(ctx, resource, values)
         shape = _Shape(("id",), resource.sort[0], _shape_of(query), "start", bool(query.needle), own_only)
-        prepared = _prepare_count(resource, shape, rule)
+        prepared = _prepare_count(resource, shape, rule, values)
         sql = _NAMED.sub(lambda match, number=number: f"%({match[1]}_of_{number})s", prepared.sql)  # type: ignore[misc]  # the lambda keeps its own number
         parts.append(f"(SELECT count(*) FROM ({sql}) AS list_{number})")  # noqa: S608 (compiled by SQLAlchemy)
         parameters |= {f"{name}_of_{number}": value for name, value in {**prepared.parameters, **values}.items()}
@@ -469,8 +469,13 @@ def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]], most: int = 1
 _NAMED = re.compile(r"%\((\w+)\)s")
 
 
-def _prepare_count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None) -> _Prepared:
-    """Return the statement that a count is made of: the rows of a shape, without order."""
+def _prepare_count(
+    resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None, values: Mapping[str, Any]
+) -> _Prepared:
+    """Return the statement that a count is made of: the rows of a shape, without order.
+
+    A rule of its own is compiled each time, and may have a list in it, for which the `values` must be known.
+    """
     key = (id(resource), shape, "count")
     if rule is None and key in _counted:
         return _counted[key][1]
@@ -482,8 +487,9 @@ def _prepare_count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] 
     if rule is not None:
         statement = statement.where(rule)
     statement = statement.limit(bindparam("row_limit", type_=Integer()))
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    prepared = _Prepared(statement, compiled.string, compiled.params, lambda _row: {})
+    compiled = statement.compile(dialect=_DIALECT)
+    expanded = compiled.construct_expanded_state(dict(values))
+    prepared = _Prepared(statement, expanded.statement, expanded.parameters, lambda _row: {})
     if rule is None:
         _counted[key] = resource, prepared
     return prepared
