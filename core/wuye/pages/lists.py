@@ -163,6 +163,21 @@ class Listing:
             yield kind.upper(), self.url(view=None, format=kind).replace("?", "/export?", 1)
 
     @property
+    def ways(self) -> list[tuple[str, Text]]:
+        """What can be done where nothing is shown: take the filters away, or make the first one."""
+        base = self.visit.url_of(self.resource)
+        found: list[tuple[str, Text]] = []
+        if list(self.chips):
+            tab = next((view.name for view in self.resource.views if not view.query), "")
+            shape = self.shape if self.shape != "list" else ""
+            found.append((self.visit.url_of(self.resource, view=shape, tab=tab), _("Show all")))
+        if self.can_create:
+            found.append((f"{base}/new", self.resource.look.create or _("Create")))
+        if self.can_import:
+            found.append((f"{base}/import", _("Import")))
+        return found
+
+    @property
     def can_import(self) -> bool:
         """Whether the visitor may import a table."""
         return runs.may(self.visit.ctx, self.resource)
