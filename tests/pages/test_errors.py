@@ -1,10 +1,12 @@
 """Pages that say what went wrong: what happened, why, and the way out; in both languages and themes, wide and narrow."""
 
 import re
+import threading
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
+from werkzeug.serving import make_server
 
 from wuye.errors import Unavailable
 from wuye.i18n import _
@@ -13,7 +15,7 @@ from wuye.web.access import PUBLIC, Access, declare
 AGENT = ("core.agent", "customer_service.agent")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app(installation):
     """The application with two more routes, which fail in ways that nothing of ours does on purpose."""
     from wuye.web.app import create_app
@@ -29,6 +31,18 @@ def app(installation):
     made.add_url_rule("/test/bug", "test.bug", declare(bug, Access((PUBLIC,))))
     made.add_url_rule("/test/down", "test.down", declare(down, Access((PUBLIC,))))
     return made
+
+
+@pytest.fixture(scope="module")
+def site(app):
+    """The address of this application."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture

@@ -261,3 +261,23 @@ def test_every_list_has_its_wizard(estate, visitor, resource):
     manager = visitor("core.manager")
     assert f"{resource}/import" in manager.get(resource).get_data(as_text=True)
     assert manager.get(f"{resource}/import").status_code == 200
+
+
+def test_a_purge_takes_the_imports_into_a_plugin_with_it(estate, visitor):
+    from wuye.estates import lifecycle
+
+    manager = visitor("core.manager")
+    for path in ("maintenance/assets/import", "people/import"):
+        address = send(manager, path, workbook(["编号", "名称", "姓名", "类别"], ["P-1", "水泵", "张三", "泵"]))
+        manager.post(address, {**columns_of(manager, address), "act": "check"})
+    with estate.context() as ctx:
+        kept = sorted(ctx.session.scalars(select(ImportRun.resource)))
+    assert kept == ["core.people", "maintenance.assets"]
+    with estate.context() as ctx:
+        from wuye.estates.services import disable
+
+        disable(ctx, "maintenance", force=True)
+    lifecycle.purge(estate.place, estate.code, "maintenance")
+    with estate.context() as ctx:
+        assert ctx.session.scalars(select(ImportRun.resource)).all() == ["core.people"]
+        assert set(ctx.session.scalars(select(ImportMapping.resource))) <= {"core.people"}

@@ -302,7 +302,7 @@ def _standing(visit: Visit, resource: Resource, run: ImportRun) -> Any:
     """Show an import that is under way, was checked, is done or failed."""
     running = run.state in ("checking", "writing")
     shown = runs.rejections(visit.ctx, run, _REFUSED) if not running else ()
-    stage = {"checking": 2, "checked": 2, "failed": 2}.get(run.state, 3)
+    stage = {"writing": 3, "done": 4}.get(run.state, 2)
     return _show(
         visit, resource, "import_run.html", run=run, running=running, stage=stage, rejections=shown,
         previews=_previews(visit, resource, run), percent=100 * run.done // max(run.total, 1),
