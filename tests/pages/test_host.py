@@ -12,7 +12,6 @@ from sqlalchemy import func, select
 from wuye.estates import tasks
 from wuye.estates.models import Estate, EstateTask
 from wuye.identity.models import Membership, User
-from wuye.jobs import worker
 from wuye.people.models import Person
 from wuye.properties.models import Property
 from wuye.records.models import Record, Timeline
@@ -81,7 +80,7 @@ def test_suspending_asks_back_and_says_what_it_does(host, estate):
     assert events == ["estate_suspend", "estate_resume"], "the estate knows who did it"
 
 
-def test_an_estate_is_exported_in_the_background_and_fetched(host, estate, make_estate):
+def test_an_estate_is_exported_in_the_background_and_fetched(host, estate, make_estate, work_off):
     other = make_estate()
     other.person("别人")
     estate.person("陈雨", phone="13812345678")
@@ -91,7 +90,7 @@ def test_an_estate_is_exported_in_the_background_and_fetched(host, estate, make_
     assert host.post(path, {"act": "export"}).status_code == 409, "one at a time"
     page = host.get(path).text
     assert "data-progress" in page and 'http-equiv="refresh"' in page
-    worker.run(estate.place, once=True, signals=False)
+    work_off()
     link = re.search(r'href="(/host/estates/[^"]+/exports/[^"]+)"', host.get(path).text)[1]
     answer = host.get(link)
     assert answer.headers["Content-Disposition"].startswith("attachment")
@@ -116,11 +115,11 @@ def test_an_estate_is_exported_in_the_background_and_fetched(host, estate, make_
     assert host.get(link).status_code == 404
 
 
-def test_demo_data_goes_into_an_empty_estate_with_its_departments_alone(host, estate):
+def test_demo_data_goes_into_an_empty_estate_with_its_departments_alone(host, estate, work_off):
     place, code = estate.place, new_code()
     host.get("/host/new")
     host.post("/host/new", {"code": code, "name": "桂花园", "plugins": "maintenance", "demo": "1", **ZONE})
-    worker.run(place, once=True, signals=False)
+    work_off()
     page = host.get(f"/host/estates/{code}").text
     assert "data-progress" not in page and ">done<" in page
     with place.system_context(code) as ctx:
@@ -130,7 +129,7 @@ def test_demo_data_goes_into_an_empty_estate_with_its_departments_alone(host, es
     assert host.post(f"/host/estates/{code}", {"act": "demo"}).status_code == 409
 
 
-def test_a_task_that_fails_says_so_and_leaves_nothing(host, estate, monkeypatch):
+def test_a_task_that_fails_says_so_and_leaves_nothing(host, estate, monkeypatch, work_off):
     path = f"/host/estates/{estate.code}"
     host.get(path)
     host.post(path, {"act": "demo"})
@@ -140,7 +139,7 @@ def test_a_task_that_fails_says_so_and_leaves_nothing(host, estate, monkeypatch)
         raise ZeroDivisionError
 
     monkeypatch.setattr("wuye.demo.preparation.furnish", breaks)
-    worker.run(estate.place, once=True, signals=False)
+    work_off()
     assert "ZeroDivisionError" in host.get(path).text
     with estate.context() as ctx:
         assert ctx.session.scalar(select(func.count()).select_from(Property)) == 0

@@ -11,7 +11,6 @@ from sqlalchemy import func, select, text
 from wuye.imports import runs
 from wuye.imports.files import read_table
 from wuye.imports.models import ImportMapping, ImportRejection, ImportRun
-from wuye.jobs import worker
 from wuye.people.models import Occupancy, Person
 from wuye.properties.models import Property
 
@@ -92,7 +91,7 @@ def test_homes_and_owners_come_in_and_the_bad_row_comes_back(estate, visitor, tm
     assert figures == ["0", "0", "2", "1"], "the same file again changes nothing"
 
 
-def test_a_large_file_is_the_workers_and_can_be_taken_up_again(estate, visitor, monkeypatch):
+def test_a_large_file_is_the_workers_and_can_be_taken_up_again(estate, visitor, monkeypatch, work_off):
     manager = visitor("core.manager")
     rows = [["1栋", "1", str(100 + n), 80, f"业主{n}", f"139{n:08}"] for n in range(runs.AT_ONCE + 300)]
     address = send(manager, "properties/import", workbook(HOMES[0], *rows))
@@ -100,7 +99,7 @@ def test_a_large_file_is_the_workers_and_can_be_taken_up_again(estate, visitor, 
     page = manager.get(address).get_data(as_text=True)
     assert 'http-equiv="refresh"' in page, "it can be followed without a script"
     assert "0 of 600 rows" in page
-    worker.run(estate.place, once=True, signals=False)
+    work_off()
     assert "Import 600 rows" in manager.get(address).get_data(as_text=True)
 
     manager.post(address, {"act": "write"})
@@ -124,7 +123,7 @@ def test_a_large_file_is_the_workers_and_can_be_taken_up_again(estate, visitor, 
         run = ctx.session.scalars(select(ImportRun)).one()
         assert (run.state, run.done, run.created) == ("failed", 500, 500)
         run.state = "writing"  # as a process leaves it that dies
-    worker.run(estate.place, once=True, signals=False)
+    work_off()
     with estate.context() as ctx:
         run = ctx.session.scalars(select(ImportRun)).one()
         assert (run.state, run.done, run.created, run.unchanged) == ("done", 600, 600, 0)
@@ -196,7 +195,7 @@ def test_nobody_else_sees_an_import_and_who_may_not_has_none(estate, visitor, ma
     assert "assets/import" in manager.get("settings/imports").get_data(as_text=True)
 
 
-def test_a_right_that_is_taken_away_ends_the_import(estate, visitor):
+def test_a_right_that_is_taken_away_ends_the_import(estate, visitor, work_off):
     manager = visitor("core.manager")
     rows = [[f"人{n}"] for n in range(runs.AT_ONCE + 1)]
     address = send(manager, "people/import", workbook(["姓名"], *rows))
@@ -206,7 +205,7 @@ def test_a_right_that_is_taken_away_ends_the_import(estate, visitor):
             text("UPDATE core_membership SET roles = '{core.auditor}' WHERE estate_id = :id AND person_id = :who"),
             {"id": estate.info.id, "who": manager.person},
         )
-    worker.run(estate.place, once=True, signals=False)
+    work_off()
     with estate.context() as ctx:
         run = ctx.session.scalars(select(ImportRun)).one()
         assert (run.state, run.done) == ("failed", 0)
