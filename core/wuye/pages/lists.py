@@ -16,6 +16,7 @@ from flask import Flask, Response, request
 from wuye import exports, labels
 from wuye.errors import BadRequest, Text
 from wuye.i18n import _, current_locale
+from wuye.imports import runs
 from wuye.pages import bulk, charts
 from wuye.pages.access import Visit, base_of, page, see
 from wuye.pages.rendering import framed
@@ -164,6 +165,26 @@ class Listing:
     def people(self) -> list[tuple[Person, int]]:
         """Whom the chosen can be given to with one click, the least busy first."""
         return bulk.people(self.visit, self.resource)
+
+    @property
+    def ways(self) -> list[tuple[str, Text]]:
+        """What can be done where nothing is shown: take the filters away, or make the first one."""
+        base = self.visit.url_of(self.resource)
+        found: list[tuple[str, Text]] = []
+        if list(self.chips):
+            tab = next((view.name for view in self.resource.views if not view.query), "")
+            shape = self.shape if self.shape != "list" else ""
+            found.append((self.visit.url_of(self.resource, view=shape, tab=tab), _("Show all")))
+        if self.can_create:
+            found.append((f"{base}/new", self.resource.look.create or _("Create")))
+        if self.can_import:
+            found.append((f"{base}/import", _("Import")))
+        return found
+
+    @property
+    def can_import(self) -> bool:
+        """Whether the visitor may import a table."""
+        return runs.may(self.visit.ctx, self.resource)
 
     @property
     def can_create(self) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Flask, request
 from sqlalchemy import delete, select
 
-from wuye.errors import Conflict, Forbidden, NotFound, Problem
+from wuye.errors import Conflict, Forbidden, NotFound, Problem, Text
 from wuye.estates import services as estates
 from wuye.i18n import _
 from wuye.identity.models import ApiToken, Membership, User
@@ -27,13 +27,18 @@ def register(app: Flask) -> None:
     page(app, "/e/<estate>/settings/routing", "settings.routing", _routing, _CONFIGURE)
 
 
-def _show(visit: Visit, template: str, status: int = 200, **values: Any) -> Any:
-    tabs = [
+def tabs(visit: Visit) -> list[tuple[Text, str]]:
+    """Return the pages of the settings: label, address."""
+    return [
         (_("Plugins"), visit.url("settings")),
         (_("Members and roles"), visit.url("settings", "members")),
         (_("Routing"), visit.url("settings", "routing")),
+        (_("Import"), visit.url("settings", "imports")),
     ]
-    return framed(visit, template, status, tabs=tabs, title=_("Settings"), **values)
+
+
+def _show(visit: Visit, template: str, status: int = 200, **values: Any) -> Any:
+    return framed(visit, template, status, tabs=tabs(visit), title=_("Settings"), **values)
 
 
 def _plugins(visit: Visit) -> Any:

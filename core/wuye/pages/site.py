@@ -12,6 +12,7 @@ from wuye.pages import (
     errors,
     field,
     host,
+    imports,
     installable,
     lists,
     portal,
@@ -36,6 +37,7 @@ def register(app: Flask) -> None:
     desk.register(app)
     searching.register(app)
     settings.register(app)
+    imports.register_overview(app)
     host.register(app)
     portal.register(app)
     field.register(app)
@@ -43,6 +45,7 @@ def register(app: Flask) -> None:
     for resource in app.extensions["wuye"].plugins.registry.resources.values():
         lists.register(app, resource)
         details.register(app, resource)
+        imports.register(app, resource)
     app.add_url_rule("/csp-report", "pages.csp", declare(_csp_report, Access((PUBLIC,))), methods=["POST"])
     app.after_request(_pack)
 
