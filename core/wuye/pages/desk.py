@@ -12,7 +12,7 @@ from sqlalchemy import Integer, cast, func, select
 from wuye.i18n import _, current_locale
 from wuye.labels import department_label
 from wuye.notifications import services as notifications
-from wuye.pages import charts
+from wuye.pages import charts, slots
 from wuye.pages.access import Visit, page, see
 from wuye.pages.rendering import framed
 from wuye.records.models import Record
@@ -89,7 +89,14 @@ def _desk(visit: Visit) -> Any:
         asked = _listed(visit, records, "-opened_at", requester=["me"], phase=["!done"])
         groups.append((_("Asked by me"), "hand", [row for row in asked if row["kind"] != "core.referral"]))
     shown = [group for group in groups if group[2]]
-    return framed(visit, "desk.html", title=_("My desk"), groups=shown, greeting=_greeting(visit))
+    return framed(
+        visit,
+        "desk.html",
+        title=_("My desk"),
+        groups=shown,
+        greeting=_greeting(visit),
+        cards=slots.cards(visit, "desk"),
+    )
 
 
 def _greeting(visit: Visit) -> Any:
@@ -171,6 +178,7 @@ def _overview(visit: Visit) -> Any:
         departments=bars,
         by_department=charts.stacked(bars, ("fa", "fs", "fr")),
         **_arrivals(visit, start, kinds, zone),
+        cards=slots.cards(visit, "overview"),
         attention=_listed(
             visit, ctx.loaded.registry.resources["core.records"], "due_at", phase=["!done"], due_at=["..now"]
         )[:5],

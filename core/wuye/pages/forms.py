@@ -51,6 +51,7 @@ class Input:
     errors: Sequence[FieldError] = ()
     target: str = ""
     matches: Sequence[tuple[str, str]] = ()
+    help: Text = ""
 
 
 @dataclass
@@ -90,6 +91,7 @@ def inputs(
             wrong,
             item.target if isinstance(item, fields.Reference) else "",
             (matches or {}).get(name, ()),
+            item.metadata.get("help", ""),
         )
 
 

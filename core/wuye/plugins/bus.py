@@ -76,8 +76,14 @@ class Bus:
         except Problem:
             if mode == "must":
                 raise
-            log.exception("hook failed", plugin=plugin, hook=hook)
+            if mode == "discreet":
+                log.error("hook failed", plugin=plugin, hook=hook, error="Problem")
+            else:
+                log.exception("hook failed", plugin=plugin, hook=hook)
         except Exception as error:
+            if mode == "discreet":
+                log.error("hook failed", plugin=plugin, hook=hook, error=type(error).__name__)
+                return None
             log.exception("hook failed", plugin=plugin, hook=hook)
             if mode == "must":
                 raise Conflict(
