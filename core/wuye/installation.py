@@ -60,7 +60,8 @@ class Installation:
             assert self.local is not None
             self.local.ensure()
             url = _driver(self.local.superuser_url(EMBEDDED_DATABASE))
-        return Database(url, self.settings.secret(), pool_size=self.settings.pool_size)
+        settings = self.settings
+        return Database(url, settings.secret(), pool_size=settings.pool_size, prepared=settings.prepared_statements)
 
     @cached_property
     def errands(self) -> ThreadPoolExecutor:

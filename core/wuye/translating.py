@@ -41,7 +41,9 @@ def messages_of(package: Path, registry: Registry) -> set[str]:
 
 
 def _names(registry: Registry, plugin: str) -> set[str]:
-    return {text for item in registry.resources.values() if item.plugin == plugin for text in labels.texts(item)}
+    found = {text for item in registry.resources.values() if item.plugin == plugin for text in labels.texts(item)}
+    declared = registry.settings.get(plugin)
+    return found | (set(labels.words_of(declared.schema)) if declared else set())
 
 
 def catalogue_of(package: Path) -> dict[str, str]:

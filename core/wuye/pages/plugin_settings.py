@@ -1,5 +1,6 @@
 """The page of a plugin's settings: a form made from its declaration, checked by the same rules as the API."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask, request
@@ -45,13 +46,20 @@ def _settings(visit: Visit, declared: Settings) -> Any:
 
 
 def _show(visit: Visit, declared: Settings, values: dict[str, Any], problem: Problem | None = None) -> Any:
-    inputs = forms.inputs(visit, declared.schema, list(declared.items), values, problem.errors if problem else ())
+    errors = problem.errors if problem else ()
+    usual = declared.schema.dump(declared.defaults)
+    inputs = [
+        one
+        if one.kind == "boolean"
+        else replace(one, help=_("{help} Usual: {value}.", help=one.help, value=usual[one.name]))
+        for one in forms.inputs(visit, declared.schema, list(declared.items), values, errors)
+    ]
     return show_tab(
         visit,
         "settings_plugin.html",
         problem.status if problem else 200,
         heading=labels.department_label(visit.ctx.loaded.registry, declared.plugin),
-        inputs=list(inputs),
+        inputs=inputs,
         version=services.shown(visit.ctx, declared)["version"],
         changes=[_worded(declared, change) for change in services.history(visit.ctx, declared)],
         problem=problem,

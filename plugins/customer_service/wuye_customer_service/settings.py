@@ -13,19 +13,19 @@ class CustomerServiceSettings:
         7,
         fields.Integer(validate=between(1, 90)),
         _("Days until silence counts as acceptance"),
-        _("A result that its requester neither accepts nor refuses for so long is taken as accepted. Usual: 7."),
+        _("A result that its requester neither accepts nor refuses for so long is taken as accepted."),
     )
     silent_days_complaint: int = setting(
         3,
         fields.Integer(validate=between(1, 90)),
         _("The same for a complaint, in days"),
-        _("Usual: 3."),
+        _("Who complains should not wait long for an end."),
     )
     reopen_days: int = setting(
         30,
         fields.Integer(validate=between(0, 365)),
         _("Days within which a closed request can be reopened"),
-        _("After that the requester submits a new one. Usual: 30."),
+        _("After that the requester submits a new one."),
     )
     guests_may_report: bool = setting(
         True,

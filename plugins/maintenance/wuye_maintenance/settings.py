@@ -6,7 +6,7 @@ from datetime import timedelta
 from wuye.api import _, between, fields, setting
 
 _HOURS = between(0, 24 * 365)
-_NONE = _("From when it is opened, unless a deadline is given with it. 0: no deadline.")
+_NONE = _("Counted from when it is opened; 0: no deadline.")
 
 
 @dataclass(frozen=True)
