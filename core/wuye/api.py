@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from sqlalchemy import Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
 from wuye.context import Actor, Context, EstateInfo
@@ -61,6 +62,7 @@ __all__ = [
     "Mapped",
     "NotFound",
     "NotificationKind",
+    "Numeric",
     "Own",
     "Panel",
     "Person",

@@ -166,6 +166,20 @@ class Context:
         values = {"who": self.actor.name or _("Somebody"), **(data or {})}
         self._notices.append(Notice(kind, record, user_id, person_id, roles, values))
 
+    @contextmanager
+    def apart(self, actor: Actor | None = None, *, quiet: bool = False) -> Iterator["Context"]:
+        """Open a step of its own in the same estate, with its own transaction: committed at the end of the block.
+
+        For work of many steps, each of which shall stay when a later one fails. `actor` acts in place of this step's own.
+        """
+        options: dict[str, Any] = {"signing_key": self.session.signing_key, "estate_id": self.estate.id}
+        with EstateSession(self.session.get_bind(), **options) as session, session.begin():
+            ctx = Context(
+                session, self.estate, actor or self.actor, self.plugins, self.loaded, self.now, self.data, quiet
+            )
+            yield ctx
+            ctx.seal()
+
     def call(self, hook: str, *, only: str | None = None, **arguments: Any) -> list[Any]:
         """Call a hook of the plugins that this estate has enabled; see `wuye.plugins.hookspecs`."""
         return self.loaded.bus.call(hook, self, only=only, **arguments)

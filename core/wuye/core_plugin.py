@@ -8,8 +8,11 @@ from sqlalchemy import ColumnElement, or_, select
 
 from wuye.context import Context
 from wuye.errors import FieldError, Invalid
+from wuye.estates.tasks import perform, purge_exports
 from wuye.i18n import _
 from wuye.identity.codes import sign_out_person, sign_out_who_left
+from wuye.imports.runs import purge as purge_imports
+from wuye.imports.work import proceed
 from wuye.jobs.core_jobs import purge_idempotency_keys, purge_notifications
 from wuye.jobs.declaration import Job
 from wuye.notifications.declaration import NotificationKind
@@ -142,6 +145,10 @@ class Core(Plugin):
         yield Job("purge_idempotency_keys", purge_idempotency_keys, cron="17 * * * *")
         yield Job("sign_out_who_left", sign_out_who_left, cron="3 18 * * *")
         yield Job("purge_notifications", purge_notifications, cron="41 19 * * *")
+        yield Job("import_file", proceed)
+        yield Job("estate_task", perform)
+        yield Job("purge_exports", purge_exports, cron="23 * * * *")
+        yield Job("purge_imports", purge_imports, cron="11 20 * * *")
 
     @hookimpl
     def register_notifications(self) -> Iterable[NotificationKind]:

@@ -57,10 +57,14 @@ def texts(resource: Resource) -> Iterator[str]:
         if step.permission != SYSTEM:
             schemas.append(input_schema(step))  # type: ignore[arg-type]  # any schema has fields
     for schema in schemas:
+        lines = [item.line for item in schema.fields.values() if isinstance(item, fields.Lines)]
+        schemas.extend(lines)  # type: ignore[arg-type]  # any schema has fields
         for name, item in schema.fields.items():
             if "label" not in item.metadata:
                 yield worded(name).message
         yield from words_of(schema)
+    if resource.flow:
+        yield from (worded(label).message for step in resource.flow.transitions.values() for label in step.evidence)
 
 
 def words_of(schema: Schema) -> Iterator[str]:

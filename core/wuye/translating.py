@@ -13,6 +13,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from wuye import labels
+from wuye.imports.plans import importer_of
 from wuye.plugins.registry import Registry
 
 LOCALE = "zh_Hans"
@@ -41,7 +42,14 @@ def messages_of(package: Path, registry: Registry) -> set[str]:
 
 
 def _names(registry: Registry, plugin: str) -> set[str]:
-    found = {text for item in registry.resources.values() if item.plugin == plugin for text in labels.texts(item)}
+    mine = [item for item in registry.resources.values() if item.plugin == plugin]
+    found = {text for item in mine for text in labels.texts(item)}
+    for item in mine:
+        if item.importable and item.create is not None:
+            known = item.instance.fields
+            targets = importer_of(item).targets
+            found |= {labels.worded(target.name).message for target in targets if target.name not in known}
+            found |= {labels.worded(word).message for target in targets for word in target.creates}
     declared = registry.settings.get(plugin)
     return found | (set(labels.words_of(declared.schema)) if declared else set())
 

@@ -1,8 +1,12 @@
 """A browser's side of things: cookies of people who are signed in, a served application, Debian's Chromium."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from werkzeug.test import Client as HttpClient
 from wuye.identity import sessions
 from wuye.identity.models import Membership, User
 from wuye.identity.services import add_member, create_user
+from wuye.jobs.worker import run as run_worker
 from wuye.web.browser import FIELD
 
 PASSWORD = "a long enough password"
@@ -154,3 +159,33 @@ def window(chromium, site, estate):
     for context in opened:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def work_off(installation):
+    """A function that does all that is queued; in a thread, since the browser's driver keeps this one's event loop."""
+
+    def work():
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(run_worker, installation, once=True, signals=False).result()
+
+    return work
+
+
+@pytest.fixture
+def background(installation):
+    """A worker in a process of its own, as it runs beside every server."""
+    environment = {**os.environ, "WUYE_DATA": str(installation.settings.data), "WUYE_DEMO": "true"}
+    worker = subprocess.Popen([sys.executable, "-m", "wuye", "worker"], env=environment)
+    yield worker
+    worker.terminate()
+    worker.wait(30)
+
+
+@pytest.fixture
+def host(estate, visitor):
+    """Somebody who runs the installation, and is a manager of the estate besides."""
+    admin = visitor("core.manager", name="托管商")
+    with estate.place.database.session() as session:
+        session.query(User).filter_by(email=admin.email).one().host_admin = True
+    return admin

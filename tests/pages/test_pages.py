@@ -307,27 +307,6 @@ def test_members_get_roles_from_a_manager_but_nobody_changes_their_own(visitor, 
     assert email not in manager.get("settings/members").text
 
 
-def test_the_hosts_console_is_for_host_admins_alone(visitor, estate, app):
-    manager = visitor("core.manager")
-    assert manager.get("/host").status_code == 404
-    with estate.place.database.session() as session:
-        session.scalars(select(User).where(User.email == manager.email)).one().host_admin = True
-    assert estate.code in manager.get("/host").text
-    code = f"h-{estate.code[-8:]}"
-    bad = manager.post("/host", {"act": "create", "code": "A B", "name": "x"})
-    assert bad.status_code == 422 and 'value="A B"' in bad.text
-    assert (
-        manager.post("/host", {"act": "create", "code": code, "name": "New", "plugins": "maintenance"}).status_code
-        == 303
-    )
-    assert code in manager.get("/host").text
-    manager.post("/host", {"act": "suspend", "estate": estate.code})
-    assert manager.get("").status_code == 404
-    manager.get("/host")
-    manager.post("/host", {"act": "resume", "estate": estate.code})
-    assert manager.get("").status_code == 200
-
-
 def test_pages_are_kept_from_caches_frames_and_inline_scripts(visitor, app):
     headers = visitor("core.manager").get("").headers
     policy = headers["Content-Security-Policy"]

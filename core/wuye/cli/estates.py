@@ -85,7 +85,8 @@ def show_(code: str, as_json: bool) -> None:
             select(EstatePlugin.plugin).where(EstatePlugin.estate_id == info.id, EstatePlugin.enabled)
         ).all()
         session.pin(info.id)
-        rows = {name: count for name, count in lifecycle.count_rows(place, session) if count}
+        assert place.plugins, "loading the plugins makes their tables known"
+        rows = {name: count for name, count in lifecycle.count_rows(session) if count}
         facts: dict[str, Any] = {
             "code": estate.code,
             "name": estate.name,
@@ -154,7 +155,8 @@ def delete(ctx: click.Context, code: str, yes: bool, no_export: bool, as_json: b
     with installation() as place:
         with place.database.session() as session:
             session.pin(find_estate(session, code).id)
-            counts = {name: count for name, count in lifecycle.count_rows(place, session) if count}
+            assert place.plugins, "loading the plugins makes their tables known"
+            counts = {name: count for name, count in lifecycle.count_rows(session) if count}
         show([{"table": name, "rows": count} for name, count in counts.items()], as_json=as_json)
         if not yes:
             say(_("Nothing was deleted: repeat this with --yes."))

@@ -22,7 +22,7 @@ def user_command() -> None:
 @click.argument("email")
 @click.option("--name", default="")
 @click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
-@click.option("--host-admin", is_flag=True, help="Looks after the installation; sees no estate's data by that.")
+@click.option("--host-admin", is_flag=True, help="Looks after the installation: makes, suspends and exports estates.")
 def create(email: str, name: str, password_stdin: bool, host_admin: bool) -> None:
     """Create a user; without a password they work with tokens only.
 

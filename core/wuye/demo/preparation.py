@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -16,6 +16,7 @@ from wuye.demo.places import build
 from wuye.demo.stage import Stage, first_midnight
 from wuye.estates.models import Estate
 from wuye.estates.services import create_estate, enable, system_actor
+from wuye.identity.models import User
 from wuye.identity.services import add_member, create_user
 from wuye.installation import Installation
 from wuye.records.services import perform
@@ -80,26 +81,31 @@ def prepare(place: Installation) -> DemoSummary:
         ctx.now = clock.now()
         enable(ctx, place.plugins.names)
         ctx.seal()
-        _fill(place, ctx, clock, users)
+        for user in users:
+            label, _roles, post = _USERS[user.email.partition("@")[0]]
+            create_user(
+                session, clock, email=user.email, name=label, password=user.password, demo=True, host_admin=post == ""
+            )
+        furnish(ctx, place.clock.now())
     return DemoSummary(created=True, estate=CODE, users=users)
 
 
-def _fill(place: Installation, ctx: Context, clock: ManualClock, users: tuple[DemoUser, ...]) -> None:
+def furnish(ctx: Context, now: datetime) -> None:
+    """Give an estate homes, people and the work of the month before `now`, in the departments that it has enabled.
+
+    The demo's users, where there are any, become members of it.
+    """
+    ctx.now = now - timedelta(days=_DAYS)
     chance = random.Random(_SEED)
     homes, shared = build(ctx)
     cast = populate(ctx, homes, chance)
     ctx.seal()
-    registry = place.plugins.registry
-    for user in users:
-        name = user.email.partition("@")[0]
-        label, roles, post = _USERS[name]
-        row = create_user(
-            ctx.session, clock, email=user.email, name=label, password=user.password, demo=True, host_admin=post == ""
-        )
+    for user in ctx.session.scalars(select(User).where(User.demo).order_by(User.email)).all():
+        _label, roles, post = _USERS.get((user.email or "").partition("@")[0], ("", (), ""))
         if post != "":
             person = cast.staff[post][0] if post else cast.residents[0][0]
-            add_member(ctx.session, registry, ctx.estate, row, roles, person.id)
-    stage = Stage(ctx, chance, homes, shared, cast, first_midnight(ctx, place.clock.now(), _DAYS))
+            add_member(ctx.session, ctx.loaded.registry, ctx.estate, user, roles, person.id)
+    stage = Stage(ctx, chance, homes, shared, cast, first_midnight(ctx, now, _DAYS))
     for day in stage.days(_DAYS):
         ctx.call("load_demo", stage=day)
         _coordinate(day)

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -9,6 +10,8 @@ import orjson
 from sqlalchemy import ColumnElement, FromClause, Table, delete, false, func, or_, select
 from sqlalchemy.orm import Session
 
+from wuye import __version__
+from wuye.context import EstateInfo
 from wuye.db.base import Base
 from wuye.db.policy import is_scoped
 from wuye.db.session import EstateSession
@@ -19,20 +22,20 @@ from wuye.files import storage
 from wuye.files.models import Attachment
 from wuye.i18n import _
 from wuye.identity.models import ApiToken, Membership
+from wuye.imports.models import ImportMapping, ImportRun
 from wuye.installation import Installation, find_estate
 from wuye.records.models import Record
 
 
-def scoped_tables(place: Installation, plugin: str | None = None) -> list[Table]:
-    """Return the tables that hold rows of estates (of one plugin), referred-to ones first."""
-    assert place.plugins, "loading the plugins makes their tables known"
+def scoped_tables(plugin: str | None = None) -> list[Table]:
+    """Return the tables of all loaded plugins that hold rows of estates (of one plugin), referred-to ones first."""
     prefix = f"{plugin}_" if plugin else ""
     return [table for table in Base.metadata.sorted_tables if is_scoped(table) and table.name.startswith(prefix)]
 
 
-def count_rows(place: Installation, session: EstateSession, plugin: str | None = None) -> Iterator[tuple[str, int]]:
+def count_rows(session: EstateSession, plugin: str | None = None) -> Iterator[tuple[str, int]]:
     """Yield every scoped table with the number of its rows in the session's estate."""
-    for table in scoped_tables(place, plugin):
+    for table in scoped_tables(plugin):
         statement = select(func.count()).select_from(table).where(table.c.estate_id == session.estate_id)
         yield str(table.name), session.connection().scalar(statement) or 0
 
@@ -45,37 +48,47 @@ def export_path(place: Installation, name: str) -> Path:
 
 
 def export_estate(place: Installation, code: str, file: Path, *, plugin: str | None = None) -> int:
-    """Write the rows of an estate (of one plugin) into a zip, JSON lines for each table; return how many.
+    """Write the rows of an estate (of one plugin) into a zip; return how many. See `write_export`."""
+    assert place.plugins, "loading the plugins makes their tables known"
+    with place.database.session() as session:
+        info = find_estate(session, code)
+    with place.database.session(info.id) as session:
+        return write_export(session, info, place.settings.data, place.clock.now(), file, plugin=plugin)
 
-    Attachments come with their rows, below `files/`. All of it is one consistent state of the database. A file that
+
+def write_export(
+    session: EstateSession, info: EstateInfo, data: Path, at: datetime, file: Path, *, plugin: str | None = None
+) -> int:
+    """Write the rows of the session's estate (of one plugin) into a zip, JSON lines for each table; return how many.
+
+    Attachments come with their rows, below `files/`; `manifest.json` says what it is, of when (`at`, UTC) and of which
+    version. All of it is one consistent state of the database, so the session must not have begun anything. A file that
     cannot be finished is removed.
     """
-    written = 0
+    written: dict[str, int] = {}
     draft = file.with_name(f"{file.name}.part")
     try:
-        with place.database.session() as session, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            info = find_estate(session, code)
-            session.pin(info.id)
-            manifest = {"estate": code, "estate_id": info.id, "plugin": plugin, "at": place.clock.now()}
-            archive.writestr("manifest.json", orjson.dumps(manifest))
-            for table in _exported(place, plugin):
-                written += _export_table(session, archive, table, info.id, plugin)
-            _export_files(archive, storage.folder_of(place.settings.data, info.id), _digests(session, info.id, plugin))
+            for table in _exported(plugin):
+                written[str(table.name)] = _export_table(session, archive, table, info.id, plugin)
+            _export_files(archive, storage.folder_of(data, info.id), _digests(session, info.id, plugin))
+            manifest = {"estate": info.code, "estate_id": info.id, "plugin": plugin, "at": at}
+            archive.writestr("manifest.json", orjson.dumps({**manifest, "version": __version__, "rows": written}))
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
-    return written
+    return sum(written.values())
 
 
-def _exported(place: Installation, plugin: str | None) -> list[Table]:
+def _exported(plugin: str | None) -> list[Table]:
     whole = [] if plugin else [Base.metadata.tables[name] for name in ("core_estate_plugin", "core_membership")]
     shared = (
         [Base.metadata.tables[name] for name in ("core_record", "core_attachment", "core_plugin_settings")]
         if plugin
         else []
     )
-    return [*whole, *shared, *scoped_tables(place, plugin)]
+    return [*whole, *shared, *scoped_tables(plugin)]
 
 
 def _export_table(session: Session, archive: zipfile.ZipFile, table: Table, estate_id: UUID, plugin: str | None) -> int:
@@ -132,7 +145,7 @@ def preview_purge(place: Installation, code: str, plugin: str) -> dict[str, int]
         if plugin in enabled_plugins(session, info.id):
             raise Conflict(_("{plugin} is still enabled here: disable it first.", plugin=plugin))
         session.pin(info.id)
-        counts = {name: count for name, count in count_rows(place, session, plugin) if count}
+        counts = {name: count for name, count in count_rows(session, plugin) if count}
         mine = Record.kind.startswith(f"{plugin}.")
         counts["core_record"] = session.scalar(select(func.count()).select_from(Record).where(mine)) or 0
         attached = _attached_to(Attachment.__table__, info.id, plugin)
@@ -141,7 +154,9 @@ def preview_purge(place: Installation, code: str, plugin: str) -> dict[str, int]
 
 
 def purge(place: Installation, code: str, plugin: str) -> None:
-    """Delete a disabled plugin's rows in an estate, with their files and its settings. Referrals to its records and the timeline stay.
+    """Delete a disabled plugin's rows in an estate, with their files, its settings and the imports into them.
+
+    Referrals to its records and the timeline stay.
 
     Raises:
         Conflict: the plugin is still enabled.
@@ -159,10 +174,14 @@ def purge(place: Installation, code: str, plugin: str) -> None:
         attachments = Attachment.__table__
         theirs = (attachments.c.estate_id == estate_id, _attached_to(attachments, estate_id, plugin))
         connection.execute(delete(Attachment).where(*theirs))
-        for table in reversed(scoped_tables(place, plugin)):
+        for table in reversed(scoped_tables(plugin)):
             connection.execute(delete(table).where(table.c.estate_id == estate_id))
         decided = Base.metadata.tables["core_plugin_settings"]
         connection.execute(delete(decided).where(decided.c.estate_id == estate_id, decided.c.plugin == plugin))
+        for model in (ImportRun, ImportMapping):
+            into = model.resource.startswith(f"{plugin}.")
+            connection.execute(delete(model).where(model.estate_id == estate_id, into))
+        sent = set(connection.scalars(select(ImportRun.sha256).where(ImportRun.estate_id == estate_id)))
         told = Base.metadata.tables["core_notification"]
         connection.execute(delete(told).where(told.c.estate_id == estate_id, told.c.kind.startswith(f"{plugin}.")))
         index = Base.metadata.tables["core_search_entry"]
@@ -173,6 +192,7 @@ def purge(place: Installation, code: str, plugin: str) -> None:
         )
         left = _digests(session, estate_id)
     storage.sweep(storage.folder_of(place.settings.data, estate_id), left)
+    storage.sweep(storage.imports_of(place.settings.data, estate_id), sent)
 
 
 def _forget_origins(session: EstateSession, estate_id: UUID, plugin: str) -> None:
@@ -192,7 +212,7 @@ def delete_estate(place: Installation, code: str) -> None:
         connection = session.connection()
         for model in (ApiToken, Membership):
             connection.execute(delete(model).where(model.estate_id == estate_id))
-        for table in reversed(scoped_tables(place)):
+        for table in reversed(scoped_tables()):
             connection.execute(delete(table).where(table.c.estate_id == estate_id))
         connection.execute(delete(Estate).where(Estate.id == estate_id))
     storage.forget(storage.folder_of(place.settings.data, estate_id))

@@ -27,6 +27,11 @@ def folder_of(data: Path, estate_id: UUID) -> Path:
     return data / "files" / str(estate_id)
 
 
+def imports_of(data: Path, estate_id: UUID) -> Path:
+    """Return the folder of the files that wait to be imported; it goes with the estate's, but no attachment is in it."""
+    return folder_of(data, estate_id) / "imports"
+
+
 def path_of(folder: Path, sha256: str, *, thumb: bool = False) -> Path:
     """Return where the content with this digest (hex) is kept in an estate's folder, or its thumbnail."""
     return folder / sha256[:2] / f"{sha256}{_THUMB if thumb else ''}"

@@ -49,6 +49,7 @@ class _Composite:
     targets: list[Target] = field(default_factory=list)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     row_by_row: bool = True
+    others: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None  # a home has several owners, a person several homes
 
     def load(self, _ctx: Context, _references: References, _rows: Sequence[Mapping[str, Any]]) -> None:
@@ -137,7 +138,7 @@ class HomeImporter(_Composite):
     """Rows of 楼栋, 单元, 房号, 面积, 业主, 手机: the tree down to the home, and who owns it."""
 
     def __init__(self, resource: Resource) -> None:
-        super().__init__(resource)
+        super().__init__(resource, others={"person": "core.people"})
         kinds = {"area_m2": "number", "kind": "choice", "relation": "choice", "since": "date", "until": "date"}
         self.targets = _targets(PROPERTY_SYNONYMS, (), kinds)
         self.words = {**words_of(resource, resource.instance), **_spread(RELATION_WORDS)}

@@ -27,6 +27,9 @@ _CREATES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_MADE_BY = {"core_property": "core.properties", "core_person": "core.people", "core_department": "core.departments"}
+
+
 def import_schema(resource: Resource) -> ScopedSchema:
     """Return the schema that rows are validated by: the API's own, and for work also what only history can tell.
 
@@ -83,6 +86,12 @@ def targets_of(resource: Resource, schema: ScopedSchema, hidden: Sequence[str] =
 def creates_of(item: marshmallow_fields.Field[Any]) -> tuple[str, ...]:
     """Return what an unknown name may become for a reference, if the mapping says so."""
     return _CREATES.get(table_of(item.target), ()) if isinstance(item, fields.Reference) else ()
+
+
+def key_of_made(word: str) -> str:
+    """Return the key of the resource of which `word` (see `creates_of`) makes one."""
+    table = next(table for table, words in _CREATES.items() if word in words)
+    return _MADE_BY[table]
 
 
 def words_of(resource: Resource, schema: ScopedSchema) -> dict[str, dict[str, str]]:

@@ -7,6 +7,7 @@ together with the first row that uses it.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -36,8 +37,12 @@ _MODELS: Mapping[str, tuple[str, type[Any]]] = {
     "core_person": ("core.people", Person),
     "core_department": ("core.departments", Department),
 }
-#: Parents before children: rows that are made on the way are written in the order of their tables.
-_ORDER = {table.name: place for place, table in enumerate(Base.metadata.sorted_tables)}
+
+
+@cache
+def _order(_known: int) -> dict[str, int]:
+    """Return table → place, parents before children; anew when more tables are known than the last time."""
+    return {table.name: place for place, table in enumerate(Base.metadata.sorted_tables)}
 
 
 class Unresolved(Exception):
@@ -213,7 +218,8 @@ class References:
         for thing in self._staged:
             by_table[thing.__tablename__].append(thing)
         self._staged = []
-        for name in sorted(by_table, key=_ORDER.__getitem__):
+        order = _order(len(Base.metadata.tables))
+        for name in sorted(by_table, key=order.__getitem__):
             self.ctx.session.add_all(by_table[name])
             self.ctx.session.flush()
 

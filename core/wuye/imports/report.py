@@ -1,7 +1,7 @@
 """What an import did: counts that add up, every refused row with its reason, and what else the user should know."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,12 +54,27 @@ class Remark:
         return {"row": self.row, "column": self.column, "reason": str(self.reason)}
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a good row becomes: `created`, `updated` or `unchanged`, with its values by field, as they are understood."""
+
+    row: int
+    outcome: str
+    values: Mapping[str, Any]
+
+
+#: How many rows are kept to be looked at.
+PREVIEWED = 8
+
+_OUTCOMES = ("created", "updated", "unchanged")
+
+
 @dataclass
 class Report:
     """The account of one import.
 
     `rows == created + updated + unchanged + len(rejected)`: each row is counted once. `made` counts what was created on
-    the way (places, people), by table; `summary` the imported records by (department, state); `mapping` is the TOML that
+    the way (places, people), by table; `previews` are the first good rows; `summary` the imported records by (department, state); `mapping` is the TOML that
     was used, so that it can be saved and given again; `source` says how the file was read.
     """
 
@@ -77,6 +92,21 @@ class Report:
     summary: Counter[tuple[str, str]] = field(default_factory=Counter)
     mapping: str = ""
     notes: list[Text] = field(default_factory=list)
+    previews: list[Preview] = field(default_factory=list)
+
+    @property
+    def outcomes(self) -> tuple[int, ...]:
+        """How many rows were created, updated and left unchanged."""
+        return tuple(getattr(self, name) for name in _OUTCOMES)
+
+    def outcome_since(self, before: tuple[int, ...]) -> str:
+        """Return what became of the row that was counted since the outcomes were `before`."""
+        return next((name for name, old in zip(_OUTCOMES, before, strict=True) if getattr(self, name) > old), "")
+
+    def preview(self, row: Preview) -> None:
+        """Keep a good row to be looked at, unless there are enough."""
+        if len(self.previews) < PREVIEWED:
+            self.previews.append(row)
 
     def add(self, other: "Report") -> None:
         """Add the account of some further rows."""
@@ -87,6 +117,8 @@ class Report:
         self.warnings += other.warnings
         self.made += other.made
         self.summary += other.summary
+        for row in other.previews:
+            self.preview(row)
 
     def count(self, outcome: str) -> None:
         """Count one row as `created`, `updated` or `unchanged`."""

@@ -44,8 +44,11 @@ class Importer(Protocol):
     """What knows how to write the rows of one kind.
 
     `key` is the field that no two rows may share. `row_by_row` says that `write` writes a row in several steps, so that
-    each row needs a savepoint; without it nothing of a row is written when `Refused` is raised.
+    each row needs a savepoint; without it nothing of a row is written when `Refused` is raised. `others` are fields whose
+    values go to another resource: field → its key.
     """
+
+    others: Mapping[str, str]
 
     targets: list[Target]
     words: Mapping[str, Mapping[str, str]]
@@ -74,6 +77,7 @@ class ResourceImporter:
     targets: list[Target]
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     row_by_row: bool = False
+    others: Mapping[str, str] = field(default_factory=dict)
     _existing: dict[str, Any] = field(default_factory=dict)
     _routes: dict[str, str] = field(default_factory=dict)
 

@@ -24,9 +24,9 @@ def enqueue(ctx: Context, job: str, **arguments: Any) -> None:
 
 
 def put(session: Session, estate: str, job: str, arguments: dict[str, Any]) -> None:
-    """Queue a job for an estate on a session's own connection."""
+    """Queue a job for an estate on a session's own connection; of one kind an estate has one at a time."""
     connection = session.connection().connection.driver_connection
-    task = _app.configure_task(RUN, allow_unknown=True, connection=connection)
+    task = _app.configure_task(RUN, allow_unknown=True, connection=connection, lock=f"{estate} {job}")
     task.defer(estate=estate, job=job, arguments=arguments)
 
 

@@ -20,6 +20,10 @@ log = structlog.get_logger("wuye.jobs")
 #: Five attempts, after 4, 16, 64, 256 and 1,024 seconds.
 _RETRY = RetryStrategy(max_attempts=5, exponential_wait=4)
 
+#: Jobs that one worker runs side by side, so that a long one does not hold up the short ones. One that stops when nothing is
+#: queued takes them one by one: the job at hand may queue another.
+_AT_ONCE = 4
+
 
 def run(place: Installation, *, once: bool = False, signals: bool = True) -> None:
     """Work until stopped, or (`once`) until nothing is queued.
@@ -27,7 +31,11 @@ def run(place: Installation, *, once: bool = False, signals: bool = True) -> Non
     `signals` lets SIGINT and SIGTERM stop it after the job at hand; only the main thread may ask for that.
     """
     worker_app(place).run_worker(
-        wait=not once, install_signal_handlers=signals, delete_jobs="successful", listen_notify=not once
+        concurrency=1 if once else _AT_ONCE,
+        wait=not once,
+        install_signal_handlers=signals,
+        delete_jobs="successful",
+        listen_notify=not once,
     )
 
 

@@ -1,7 +1,8 @@
 """What waits: for me (my desk), for the office (the coordination board), and how it goes (the overview)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,12 +10,16 @@ from babel.dates import format_skeleton, get_day_names
 from flask import Flask, request
 from sqlalchemy import Integer, cast, func, select
 
+from wuye.errors import Text
 from wuye.i18n import _, current_locale
+from wuye.identity.models import Membership
+from wuye.imports import runs
 from wuye.labels import department_label
 from wuye.notifications import services as notifications
 from wuye.pages import charts, slots
 from wuye.pages.access import Visit, page, see
 from wuye.pages.rendering import framed
+from wuye.properties.models import Property
 from wuye.records.models import Record
 from wuye.referrals.models import OFFICE
 from wuye.resources import query
@@ -55,6 +60,33 @@ def _listed(visit: Visit, resource: Resource, sort: str, **filters: Sequence[str
     return query.run(visit.ctx, resource, query.Query(wanted.filters, None, sort, names, _MOST)).items
 
 
+@dataclass(frozen=True, slots=True)
+class FirstStep:
+    """Something that a new estate still lacks."""
+
+    label: Text
+    note: Text
+    icon: str
+    url: str
+
+
+def _first_steps(visit: Visit) -> Iterator[FirstStep]:
+    """Yield what a new estate lacks, for those who can do something about it."""
+    ctx = visit.ctx
+    if ctx.may("core.configure") and ctx.plugins == {"core"}:
+        note = _("Customer service, maintenance and others: each can be switched on and off at any time.")
+        yield FirstStep(_("Choose the departments"), note, "plug", visit.url("settings"))
+    homes = ctx.loaded.registry.resources["core.properties"]
+    if runs.may(ctx, homes) and ctx.session.scalar(select(Property.id).limit(1)) is None:
+        note = _("From your own Excel file, with its own headers.")
+        yield FirstStep(_("Import homes and owners"), note, "upload", visit.url_of(homes, "import"))
+    if ctx.may("core.configure"):
+        members = select(func.count()).where(Membership.estate_id == ctx.estate.id)
+        if (ctx.session.scalar(members) or 0) <= 1:
+            note = _("Everybody signs in with an account of their own, and sees what their role needs.")
+            yield FirstStep(_("Add your colleagues"), note, "people", visit.url("settings", "members"))
+
+
 def _desk(visit: Visit) -> Any:
     """Show all that waits for somebody, over all departments: theirs to do, offered to them, asked by them."""
     ctx, resources = visit.ctx, visit.ctx.loaded.registry.resources
@@ -89,14 +121,11 @@ def _desk(visit: Visit) -> Any:
         asked = _listed(visit, records, "-opened_at", requester=["me"], phase=["!done"])
         groups.append((_("Asked by me"), "hand", [row for row in asked if row["kind"] != "core.referral"]))
     shown = [group for group in groups if group[2]]
+    steps = list(_first_steps(visit)) if not shown else []
     return framed(
-        visit,
-        "desk.html",
-        title=_("My desk"),
-        groups=shown,
-        greeting=_greeting(visit),
+        visit, "desk.html", title=_("My desk"), groups=shown, greeting=_greeting(visit), steps=steps,
         cards=slots.cards(visit, "desk"),
-    )
+    )  # fmt: skip
 
 
 def _greeting(visit: Visit) -> Any:

@@ -346,7 +346,7 @@ def _edit(visit: Visit, resource: Resource, identity: UUID) -> Any:
         forms.checked(schema, given, partial=True)
         service.edit(visit.ctx, resource, identity, given.data, _if_match())
     except Stale:
-        return _stale(visit, resource, identity, given.data)
+        return _stale(visit, resource, identity, names)
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given, row=row)
     return see(visit.url_of(resource, identity))
@@ -357,18 +357,32 @@ def _if_match() -> str:
     return service.etag(int(version)) if version.isdecimal() else "*"
 
 
-def _stale(visit: Visit, resource: Resource, identity: UUID, typed: Mapping[str, Any]) -> Any:
-    """Show both versions side by side: what the visitor wanted, and what somebody else made of it meanwhile."""
+def _stale(visit: Visit, resource: Resource, identity: UUID, names: list[str], action: Transition | None = None) -> Any:
+    """Show both versions side by side, what somebody else made of it and what the visitor wants: each field of `names`
+    that differs can be chosen. An action can be taken all the same.
+    """
     visit.ctx.session.rollback()
     visit.ctx.discard()
     row = service.read(visit.ctx, resource, identity)
-    differing = [
-        name for name, value in typed.items()
-        if str(value or "") != str((row[name] or {}).get("id", "") if isinstance(row.get(name), Mapping) else row.get(name) or "")
-    ]  # fmt: skip
+    now = {} if action else {one.name: one for one in forms.inputs(visit, resource.instance, names, row)}
+    mine = {name: request.form.get(name, "false" if one.kind == "boolean" else "").strip() for name, one in now.items()}
+    differing = [(one, mine[name]) for name, one in now.items() if one.value.strip() != mine[name]]
+    same = {name: request.form[name] for name in request.form if name not in (KEY, VERSION, "_token")}
+    for one, _mine in differing:
+        same.pop(one.name, None)
     return framed(
-        visit, "stale.html", 412, resource=resource, row=row, typed=typed, differing=differing, form=request.form,
+        visit, "stale.html", 412, resource=resource, row=row, differing=differing, same=same, action=action,
         title=_("It has changed since you read it"),
+    )  # fmt: skip
+
+
+def _overtaken(visit: Visit, resource: Resource, row: Mapping[str, Any], action: Transition) -> Any:
+    """Show that an action has come too late: how the thing is now, and what the visitor wanted to say with it."""
+    schema = input_schema(action)
+    typed = [one for one in forms.inputs(visit, schema, forms.names_of(schema), request.form.to_dict()) if one.value]
+    return framed(
+        visit, "overtaken.html", 409, resource=resource, row=row, action=action, typed=typed,
+        title=_("This cannot be done now"), actions=actions_of(visit, resource, row),
     )  # fmt: skip
 
 
@@ -380,6 +394,9 @@ def _act(visit: Visit, resource: Resource, identity: UUID, action: str) -> Any:
         known = resource.flow.transitions.get(action) if resource.flow else None
         if known is None or known.permission == SYSTEM:
             raise NotFound
+        visit.ctx.require(known.permission)
+        if row["state"] not in known.sources:
+            return _overtaken(visit, resource, row, known)
         service.act(visit.ctx, resource, identity, action, {}, "*")  # it says why not
         raise NotFound
     schema = input_schema(step)
@@ -394,7 +411,7 @@ def _act(visit: Visit, resource: Resource, identity: UUID, action: str) -> Any:
         forms.checked(schema, given)
         service.act(visit.ctx, resource, identity, action, given.data, _if_match())
     except Stale:
-        return _stale(visit, resource, identity, given.data)
+        return _stale(visit, resource, identity, names, step)
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given, row=row, action=step)
     address = back_to(request.form.get("next"), visit.url_of(resource, identity))

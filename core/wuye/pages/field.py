@@ -85,7 +85,7 @@ def _work(visit: Visit, **filters: list[str]) -> list[dict[str, Any]]:
     wanted = query.parse(records, {**arguments, "filter[phase]": ["!done"], "sort": ["due_at"]})
     rows = query.run(visit.ctx, records, query.Query(wanted.filters, None, "due_at", _SHOWN, _MOST)).items
     urgency = {name: place for place, name in enumerate(PRIORITIES)}
-    mine = [row for row in rows if not row["kind"].startswith("core.")]
+    mine = [{**row, "waits": row["phase"] == "waiting"} for row in rows if not row["kind"].startswith("core.")]
     return sorted(mine, key=lambda row: urgency[row["priority"]])
 
 
@@ -97,7 +97,7 @@ def _found(visit: Visit, identity: UUID) -> tuple[Resource, dict[str, Any]]:
     """
     kind = visit.ctx.session.scalar(select(Record.__table__.c.kind).where(Record.__table__.c.id == identity))
     resource = visit.ctx.loaded.registry.resource_of_kind(kind) if kind else None
-    if resource is None or resource.plugin not in visit.ctx.plugins:
+    if resource is None or not visit.readable(resource):
         raise NotFound
     return resource, service.read(visit.ctx, resource, identity)
 

@@ -1,7 +1,7 @@
 """Forms from schemas: the same fields and rules as the API's; errors stand at their field, nothing typed is lost."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -21,10 +21,14 @@ from wuye.resources import fields, query
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import load_with
 
+#: A form has room for so many lines; a script adds more.
+_LINES = 2
+
 #: Suggestions for a reference; whoever needs more types another letter.
 SUGGESTIONS = 20
 
 _KINDS: tuple[tuple[type[Field[Any]], str], ...] = (
+    (fields.Lines, "lines"),
     (fields.Reference, "reference"),
     (fields.Choice, "choice"),
     (fields.LongText, "long"),
@@ -40,7 +44,7 @@ _KINDS: tuple[tuple[type[Field[Any]], str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One field of a form as a template draws it."""
+    """One field of a form as a template draws it; a field of several lines has a row of further inputs for each."""
 
     name: str
     label: Text
@@ -51,6 +55,7 @@ class Input:
     errors: Sequence[FieldError] = ()
     target: str = ""
     matches: Sequence[tuple[str, str]] = ()
+    lines: Sequence[Sequence["Input"]] = ()
     help: Text = ""
 
 
@@ -91,8 +96,31 @@ def inputs(
             wrong,
             item.target if isinstance(item, fields.Reference) else "",
             (matches or {}).get(name, ()),
+            list(_lines(visit, name, item, values, errors)) if isinstance(item, fields.Lines) else (),
             item.metadata.get("help", ""),
         )
+
+
+def _lines(
+    visit: Visit, name: str, item: fields.Lines, values: Mapping[str, Any], errors: Sequence[FieldError]
+) -> Iterator[list[Input]]:
+    """Yield a row of inputs for each line that was typed, and for some more."""
+    for number in range(max(_LINES, _typed_lines(name, item, values))):
+        prefix = f"{name}.{number}."
+        wrong = [
+            replace(each, field=each.field.removeprefix(prefix)) for each in errors if each.field.startswith(prefix)
+        ]
+        typed = {column: values.get(prefix + column) for column in item.line.load_fields}
+        row = inputs(visit, item.line, list(item.line.load_fields), typed, wrong)
+        # A line that stays empty is none, so a browser must not ask for its fields.
+        yield [replace(cell, name=prefix + cell.name, required=False) for cell in row]
+
+
+def _typed_lines(name: str, item: fields.Lines, values: Mapping[str, Any]) -> int:
+    """Return how many lines a form has, up to the last in which something was typed."""
+    typed = (number + 1 for number in range(item.most) for column in item.line.load_fields
+             if str(values.get(f"{name}.{number}.{column}") or "").strip())  # fmt: skip
+    return max(typed, default=0)
 
 
 def _kind(item: Field[Any]) -> str:
@@ -120,6 +148,15 @@ def answers(visit: Visit, schema: Schema, names: Sequence[str], form: Mapping[st
     found = Answers()
     for name in names:
         item = schema.load_fields[name]
+        if isinstance(item, fields.Lines):
+            columns = list(item.line.load_fields)
+            rows = [
+                answers(visit, item.line, columns, {each: form.get(f"{name}.{number}.{each}", "") for each in columns}, whole=True).data
+                for number in range(_typed_lines(name, item, form))
+            ]  # fmt: skip
+            if rows or not whole:
+                found.data[name] = rows
+            continue
         text = form.get(name, "").strip() if not isinstance(item, fields.LongText) else form.get(name, "")
         if isinstance(item, fields.Boolean):
             found.data[name] = text == "true"

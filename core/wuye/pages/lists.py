@@ -14,16 +14,16 @@ from babel.dates import format_skeleton, get_day_names
 from flask import Flask, Response, request
 
 from wuye import exports, labels
-from wuye.errors import BadRequest, Invalid, Problem, Text
+from wuye.errors import BadRequest, Text
 from wuye.i18n import _, current_locale
-from wuye.pages import charts, forms
+from wuye.imports import runs
+from wuye.pages import bulk, charts
 from wuye.pages.access import Visit, base_of, page, see
 from wuye.pages.rendering import framed
-from wuye.records import services as records
-from wuye.resources import fields, query, service, views
+from wuye.people.models import Person
+from wuye.resources import fields, query, views
 from wuye.resources.declaration import Resource
 from wuye.resources.rows import attribute_of
-from wuye.resources.schemas import input_schema
 from wuye.web.access import Access
 
 #: Cards in one column of a board; the column's head leads to the rest.
@@ -162,6 +162,31 @@ class Listing:
             yield kind.upper(), self.url(view=None, format=kind).replace("?", "/export?", 1)
 
     @property
+    def people(self) -> list[tuple[Person, int]]:
+        """Whom the chosen can be given to with one click, the least busy first."""
+        return bulk.people(self.visit, self.resource)
+
+    @property
+    def ways(self) -> list[tuple[str, Text]]:
+        """What can be done where nothing is shown: take the filters away, or make the first one."""
+        base = self.visit.url_of(self.resource)
+        found: list[tuple[str, Text]] = []
+        if list(self.chips):
+            tab = next((view.name for view in self.resource.views if not view.query), "")
+            shape = self.shape if self.shape != "list" else ""
+            found.append((self.visit.url_of(self.resource, view=shape, tab=tab), _("Show all")))
+        if self.can_create:
+            found.append((f"{base}/new", self.resource.look.create or _("Create")))
+        if self.can_import:
+            found.append((f"{base}/import", _("Import")))
+        return found
+
+    @property
+    def can_import(self) -> bool:
+        """Whether the visitor may import a table."""
+        return runs.may(self.visit.ctx, self.resource)
+
+    @property
     def can_create(self) -> bool:
         """Whether the visitor may make a new one."""
         return bool(self.resource.create and self.visit.ctx.may(self.resource.create))
@@ -175,7 +200,7 @@ def register(app: Flask, resource: Resource) -> None:
     page(app, base, f"{resource.key}.list", lambda visit: listing(visit, resource), access)
     page(app, f"{base}/export", f"{resource.key}.export", lambda visit: _export(visit, resource), access)
     if resource.flow:
-        page(app, f"{base}/bulk", f"{resource.key}.bulk", lambda visit: _bulk(visit, resource), access, ("POST",))
+        bulk.register(app, resource, access)
     page(app, f"{base}/views", f"{resource.key}.views", lambda visit: _save(visit, resource), access, ("POST",))
 
 
@@ -287,65 +312,6 @@ _FILE_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-
-#: What is done to many at once: as many as one page can show.
-_MOST_AT_ONCE = query.MAX_LIMIT
-
-
-def _bulk(visit: Visit, resource: Resource) -> Any:
-    """Take one action on all chosen things: choose it first, then give what it wants, then see what became of each."""
-    chosen = [UUID(text) for text in request.form.getlist("id") if _is_id(text)][:_MOST_AT_ONCE]
-    rows = [service.read(visit.ctx, resource, identity) for identity in chosen]
-    possible = {
-        step.name: step for row in rows for step in records.available(visit.ctx, records.sketch(resource.kind, row))
-    }
-    action = possible.get(request.form.get("action", ""))
-    shown: dict[str, Any] = {
-        "resource": resource,
-        "rows": rows,
-        "possible": possible,
-        "action": action,
-        "results": None,
-    }
-    if action is None or request.form.get("step") != "do":
-        fields_ = (
-            list(forms.inputs(visit, input_schema(action), forms.names_of(input_schema(action)), {})) if action else []
-        )
-        return framed(visit, "bulk.html", title=_("Do with {n}", n=len(rows)), inputs=fields_, problem=None, **shown)
-    schema = input_schema(action)
-    given = forms.answers(visit, schema, forms.names_of(schema), request.form, whole=True)
-    try:
-        forms.checked(schema, given)
-    except Invalid as problem:
-        again = list(
-            forms.inputs(visit, schema, forms.names_of(schema), request.form.to_dict(), problem.errors, given.matches)
-        )
-        return framed(
-            visit, "bulk.html", 422, title=_("Do with {n}", n=len(rows)), inputs=again, problem=problem, **shown
-        )
-    results = [(row, _one_of_many(visit, resource, row, action.name, given.data)) for row in rows]
-    return framed(visit, "bulk.html", title=action.label, inputs=[], problem=None, **{**shown, "results": results})
-
-
-def _one_of_many(
-    visit: Visit, resource: Resource, row: Mapping[str, Any], action: str, data: Mapping[str, Any]
-) -> Text | None:
-    """Take the action on one; return why not if it cannot be done, which costs the others nothing."""
-    try:
-        with visit.ctx.session.begin_nested():
-            service.act(visit.ctx, resource, row["id"], action, data, "*")
-    except Problem as problem:
-        visit.ctx.discard()
-        return problem.detail
-    return None
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)

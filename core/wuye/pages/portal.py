@@ -125,8 +125,8 @@ def _homes(ctx: Context) -> list[tuple[UUID, str]]:
 
 
 def attach_photos(ctx: Context, resource: Resource, identity: UUID, label: str | None = None) -> int:
-    """Attach the photos that came with a form, as its file fields named `label` (or `file`), and return how many."""
-    sent = [each for each in request.files.getlist(label or "file") if each.filename][:_PHOTOS]
+    """Attach the photos that came with a form, as its fields `photo_<label>` (or `file`), and return how many."""
+    sent = [each for each in request.files.getlist(f"photo_{label}" if label else "file") if each.filename][:_PHOTOS]
     for each in sent:
         files.attach(ctx, resource, identity, each.filename or "", each.stream, label)  # type: ignore[arg-type]  # it can be read and sought
     return len(sent)

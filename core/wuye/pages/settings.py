@@ -28,21 +28,26 @@ def register(app: Flask) -> None:
     page(app, "/e/<estate>/settings/routing", "settings.routing", _routing, _CONFIGURE)
 
 
-def show_tab(visit: Visit, template: str, status: int = 200, **values: Any) -> Any:
-    """Return a page of the settings with the tabs to the others, those of the enabled plugins among them."""
+def tabs(visit: Visit) -> list[tuple[Text, str]]:
+    """Return the pages of the settings, those of the enabled plugins among them: label, address."""
     ctx, registry = visit.ctx, visit.ctx.loaded.registry
-    tabs: list[tuple[Text, str]] = [
+    common: list[tuple[Text, str]] = [
         (_("Plugins"), visit.url("settings")),
         (_("Members and roles"), visit.url("settings", "members")),
         (_("Routing"), visit.url("settings", "routing")),
+        (_("Import"), visit.url("settings", "imports")),
     ]
-    tabs = tabs if ctx.may("core.configure") else []
-    tabs += [
+    plugins = [
         (department_label(registry, name), visit.url("settings", "plugins", name.replace("_", "-")))
         for name, declared in registry.settings.items()
         if name in ctx.plugins and ctx.may(declared.permission)
     ]
-    return framed(visit, template, status, tabs=tabs, title=_("Settings"), **values)
+    return [*(common if ctx.may("core.configure") else []), *plugins]
+
+
+def show_tab(visit: Visit, template: str, status: int = 200, **values: Any) -> Any:
+    """Return a page of the settings with the tabs to the others."""
+    return framed(visit, template, status, tabs=tabs(visit), title=_("Settings"), **values)
 
 
 def _plugins(visit: Visit) -> Any:

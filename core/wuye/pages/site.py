@@ -12,6 +12,7 @@ from wuye.pages import (
     errors,
     field,
     host,
+    imports,
     installable,
     lists,
     plugin_settings,
@@ -40,6 +41,7 @@ def register(app: Flask) -> None:
     settings.register(app)
     for declared in app.extensions["wuye"].plugins.registry.settings.values():
         plugin_settings.register(app, declared)
+    imports.register_overview(app)
     host.register(app)
     portal.register(app)
     telephone.register(app)
@@ -48,6 +50,7 @@ def register(app: Flask) -> None:
     for resource in app.extensions["wuye"].plugins.registry.resources.values():
         lists.register(app, resource)
         details.register(app, resource)
+        imports.register(app, resource)
     app.add_url_rule("/csp-report", "pages.csp", declare(_csp_report, Access((PUBLIC,))), methods=["POST"])
     app.after_request(_pack)
 

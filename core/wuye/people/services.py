@@ -15,6 +15,12 @@ def choose_assignee(ctx: Context, record: Record, department: str) -> Person | N
     chosen = ctx.loaded.bus.first("choose_assignee", ctx, record=record, department=department)
     if isinstance(chosen, Person):
         return chosen
+    found = on_duty(ctx, department, 1)
+    return found[0][0] if found else None
+
+
+def on_duty(ctx: Context, department: str, most: int) -> list[tuple[Person, int]]:
+    """Return who is on duty in a department (its code) with how much unfinished work they have, the least busy first."""
     busy = (
         select(func.count())
         .select_from(Record)
@@ -22,11 +28,12 @@ def choose_assignee(ctx: Context, record: Record, department: str) -> Person | N
         .correlate(Person)
         .scalar_subquery()
     )
-    return ctx.session.scalar(
-        select(Person)
+    rows = ctx.session.execute(
+        select(Person, busy)
         .join(Staff, Staff.person_id == Person.id)
         .join(Department, Department.id == Staff.department_id)
         .where(Department.code == department, Staff.on_duty, ~Person.archived)
         .order_by(busy, Person.id)
-        .limit(1)
+        .limit(most)
     )
+    return [(person, count) for person, count in rows]

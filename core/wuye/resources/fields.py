@@ -9,7 +9,7 @@ from decimal import Decimal as PythonDecimal
 from typing import Any
 from uuid import UUID
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from wuye.i18n import LazyText, _
 
@@ -226,6 +226,17 @@ class List(fields.List[Any]):
     def _check(self, value: Sized) -> None:
         if len(value) > self.most:
             raise _fail(_("Use at most {limit} of them; these are {length}.", limit=self.most, length=len(value)))
+
+
+class Lines(List):
+    """Several lines with the same columns, at most `most`: what was used, what was counted. Forms show them as a table.
+
+    `line` is the schema of one of them; an error says which line and column it is about (`materials.0.quantity`).
+    """
+
+    def __init__(self, line: type[Schema], *, most: int = 50, **options: Any) -> None:
+        self.line = line()
+        super().__init__(fields.Nested(line), most=most, **options)
 
 
 class Phone(String):

@@ -494,7 +494,7 @@ def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]]) -> list[int]:
         values = _parameters(ctx, resource, query)
         own_only, rule = _visible(ctx, resource, values)
         shape = _Shape(("id",), resource.sort[0], _shape_of(resource, query), "start", bool(query.needle), own_only)
-        prepared = _prepare_count(resource, shape) if rule is None else _count(resource, shape, rule)
+        prepared = _prepare_count(resource, shape) if rule is None else _count(resource, shape, rule, values)
         sql = _NAMED.sub(lambda match, number=number: f"%({match[1]}_of_{number})s", prepared.sql)  # type: ignore[misc]  # the lambda keeps its own number
         parts.append(f"(SELECT count(*) FROM ({sql}) AS list_{number})")  # noqa: S608 (compiled by SQLAlchemy)
         parameters |= {f"{name}_of_{number}": value for name, value in {**prepared.parameters, **values}.items()}
@@ -504,8 +504,11 @@ def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]]) -> list[int]:
 _NAMED = re.compile(r"%\((\w+)\)s")
 
 
-def _count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None) -> _Prepared:
-    """Return the statement that a count is made of: the rows of a shape, without order."""
+def _count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None, values: Mapping[str, Any]) -> _Prepared:
+    """Return the statement that a count is made of: the rows of a shape, without order.
+
+    A rule may have a list in it, for which the `values` must be known.
+    """
     model = _header_of(resource, shape) if rule is None else resource.model
     statement: Select[Any] = select(literal_column("1")).select_from(model)
     if resource.kind is not None:
@@ -514,14 +517,17 @@ def _count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None) 
     if rule is not None:
         statement = statement.where(rule)
     statement = statement.limit(literal_column(str(COUNTED_AT_MOST + 1), Integer()))
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    return _Prepared(statement, compiled.string, compiled.params, lambda _row: {})
+    compiled = statement.compile(dialect=_DIALECT)
+    if rule is None:
+        return _Prepared(statement, compiled.string, compiled.params, lambda _row: {})
+    expanded = compiled.construct_expanded_state(dict(values))
+    return _Prepared(statement, expanded.statement, expanded.parameters, lambda _row: {})
 
 
 @lru_cache(maxsize=1000)
 def _prepare_count(resource: Resource, shape: _Shape) -> _Prepared:
     """Return the statement of a count that no further rule narrows, made once."""
-    return _count(resource, shape, None)
+    return _count(resource, shape, None, {})
 
 
 def groups(ctx: Context, resource: Resource, query: Query, by: Sequence[Any]) -> list[tuple[Any, ...]]:

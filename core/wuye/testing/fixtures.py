@@ -24,10 +24,15 @@ _SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "o
 @pytest.fixture(scope="session")
 def installation() -> "Iterator[Installation]":
     """An installation with its own embedded PostgreSQL and all plugins, strict about every mistake."""
+    import structlog
+
     from wuye.config import Settings
     from wuye.db.local import LocalPostgres
     from wuye.installation import Installation
 
+    # Without colours and local variables: to draw those of a request takes longer than a test may.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
     with tempfile.TemporaryDirectory(prefix="wuye-test-", ignore_cleanup_errors=True) as folder:
         place = Installation(Settings(data=Path(folder), strict=True, demo=True))
         server = LocalPostgres(Path(folder) / "postgres", settings=_SETTINGS)

@@ -30,6 +30,8 @@ def action_schema(transition: Transition) -> dict[str, Any]:
 
 def _property(item: Field[Any]) -> dict[str, Any]:
     """Return the JSON Schema of a field; an exact number's limits are plain numbers there."""
+    if isinstance(item, fields.Lines):
+        return {"type": "array", "items": _object(item.line), "maxItems": item.most}
     shape: dict[str, Any] = _converter.field2property(item)
     return {key: float(value) if key in ("minimum", "maximum") else value for key, value in shape.items()}
 

@@ -14,11 +14,16 @@ from wuye.i18n import _
 
 log = structlog.get_logger("wuye.web")
 
+#: HTTP's own errors: status → (name in the type's URI, title, what happened).
 _HTTP = {
-    405: ("method-not-allowed", _("This address does not take this method.")),
-    413: ("too-large", ""),
-    415: ("unsupported-media-type", _("Send JSON (Content-Type: application/json).")),
-    400: ("bad-request", _("The request cannot be understood")),
+    400: ("bad-request", _("The request cannot be understood"), _("Something in it is missing or broken.")),
+    405: ("method-not-allowed", _("This cannot be done here"), _("This address does not take this method.")),
+    413: ("too-large", _("Too large"), ""),
+    415: (
+        "unsupported-media-type",
+        _("Sent in a form that is not taken"),
+        _("Send JSON (Content-Type: application/json)."),
+    ),
 }
 
 
@@ -61,10 +66,10 @@ def register(app: Flask) -> None:
         status = error.code or 500
         if status == 404:
             return show_problem(NotFound())
-        code, detail = _HTTP.get(status, (str(status), error.name))
+        code, title, detail = _HTTP.get(status, (str(status), error.name, error.name))
         if status == 413:
             detail = _("The request is larger than {limit} MB.", limit=(request.max_content_length or 0) >> 20)
-        body = {"type": f"urn:wuye:problem:{code}", "title": error.name, "status": status, "detail": str(detail)}
+        body = {"type": f"urn:wuye:problem:{code}", "title": str(title), "status": status, "detail": str(detail)}
         headers = {key: value for key, value in error.get_headers() if key == "Allow"}
         return problem_response(body, headers)
 
@@ -83,6 +88,11 @@ def register(app: Flask) -> None:
     @app.errorhandler(Exception)
     def show_bug(error: Exception) -> Response:
         log.exception("request failed", path=request.path, method=request.method, error=type(error).__name__)
-        detail = _("Something went wrong on our side. The log knows more under this request's id.")
-        body = {"type": "urn:wuye:problem:internal", "title": str(_("Error")), "status": 500, "detail": str(detail)}
+        detail = _("It is our fault, not yours. The log knows more under this request's id.")
+        body = {
+            "type": "urn:wuye:problem:internal",
+            "title": str(_("Something went wrong")),
+            "status": 500,
+            "detail": str(detail),
+        }
         return problem_response(body)

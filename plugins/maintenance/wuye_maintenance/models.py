@@ -5,7 +5,19 @@ from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
-from wuye.api import Base, Mapped, Record, Tracked, check, mapped_column, money, ref, scoped_unique
+from wuye.api import (
+    Base,
+    EstateScoped,
+    Mapped,
+    Numeric,
+    Record,
+    Tracked,
+    check,
+    mapped_column,
+    money,
+    ref,
+    scoped_unique,
+)
 
 TYPES = ("corrective", "preventive", "inspection", "statutory", "improvement", "emergency")
 CONDITIONS = ("in_service", "degraded", "down", "under_maintenance", "locked", "standby", "retired")
@@ -58,3 +70,14 @@ class WorkOrder(Record):
     remedy: Mapped[str | None]
     cost_limit: Mapped[Decimal | None] = money()
     reworks: Mapped[int] = mapped_column(default=0)
+
+
+class MaterialUse(EstateScoped, Base):
+    """Material that a work order took (领料): what, how much, and in which measure (个, 米, kg); `used_at` is when it was
+    written down. Prices and stock are not its business."""
+
+    order_id: Mapped[UUID] = ref("maintenance_work_order", ondelete="CASCADE")
+    item: Mapped[str]
+    quantity: Mapped[Decimal] = mapped_column(Numeric(12, 3))
+    measure_unit: Mapped[str | None]
+    used_at: Mapped[datetime]

@@ -1,6 +1,8 @@
 """What assets and work orders show and accept, and what the actions want to know."""
 
-from wuye.api import ActionInput, RecordSchema, ScopedSchema, fields, length
+from decimal import Decimal
+
+from wuye.api import ActionInput, RecordSchema, ScopedSchema, between, fields, length
 from wuye_maintenance.models import CONDITIONS, HOLD_REASONS, TYPES
 
 
@@ -56,8 +58,17 @@ class Hold(ActionInput):
     hold_until = fields.Moment()
 
 
-class Completion(ActionInput):
-    """What was wrong and what was done."""
+class MaterialLine(ActionInput):
+    """Material that was used: what, how much of it, in which unit."""
 
-    cause = fields.LongText(validate=length(max=2000))
+    item = fields.String(required=True)
+    quantity = fields.Decimal(required=True, places=3, validate=between(Decimal("0.001"), Decimal(999_999)))
+    measure_unit = fields.String(validate=length(max=20))
+
+
+class Completion(ActionInput):
+    """What was wrong, what was done, and what it took."""
+
     remedy = fields.LongText(required=True, validate=length(min=1, max=2000))
+    cause = fields.LongText(validate=length(max=2000))
+    materials = fields.Lines(MaterialLine)

@@ -17,7 +17,7 @@ from wuye.api import (
     referrals,
     take,
 )
-from wuye_maintenance.models import WorkOrder
+from wuye_maintenance.models import MaterialUse, WorkOrder
 from wuye_maintenance.settings import MaintenanceSettings
 
 Data = Mapping[str, Any]
@@ -134,7 +134,9 @@ def clear_hold(_ctx: Context, order: WorkOrder, _data: Data) -> None:
 
 
 def finish(ctx: Context, order: WorkOrder, data: Data) -> None:
-    """Note what was wrong and done, and answer the department that asked for it."""
+    """Note what was wrong and done and what it took, and answer the department that asked for it."""
+    for line in data.get("materials", ()):
+        ctx.session.add(MaterialUse(order_id=order.id, used_at=ctx.now, **{"measure_unit": None, **line}))
     order.cause, order.remedy, order.done_at = data.get("cause"), data["remedy"], ctx.now
     referrals.answer(ctx, order, data["remedy"])
 

@@ -1,5 +1,5 @@
 // The phone pages: forms that wait for a network, steps that go on without one, the camera, the signature.
-import { add, entries, flush, forget, put, remove } from "/static/outbox.js";
+import { add, entries, flush, forget, mark, remove } from "/static/outbox.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -24,11 +24,20 @@ async function tell() {
   draw(kept);
 }
 
+// A network that has just come back may not answer yet: asked again after 1, 2, 4 … at most 30 seconds.
+let pause = 1000;
 async function send() {
   const answer = await flush(user, proof);
   stopped = answer.stopped;
+  pause = stopped === "away" ? Math.min(pause * 2, 30000) : 1000;
+  if (stopped === "away" && navigator.onLine) setTimeout(again, pause / 2);
   await tell();
   return answer;
+}
+async function again() {
+  if (stopped !== "away" || !navigator.onLine) return;
+  const { sent } = await send();
+  if (sent.size && $("[data-job], [data-keep]")) location.reload();
 }
 
 // ---- forms: kept first, then sent; what the server refuses at once stays in the form
@@ -41,9 +50,9 @@ document.addEventListener("submit", async (event) => {
   if (form.dataset.busy || !form.reportValidity()) return;
   form.dataset.busy = "1";
   const fields = [...new FormData(form, event.submitter)].filter(([name, value]) => !["_token", "_key"].includes(name) && !(value instanceof File && !value.size)).map(([name, value]) => (value instanceof File ? [name, value, value.name] : [name, value]));
-  for (const canvas of all("canvas[data-marked]", form)) fields.push(["signature", await new Promise((done) => canvas.toBlob(done)), "signature.png"]);
+  for (const canvas of all("canvas[data-marked]", form)) fields.push(["photo_signature", await new Promise((done) => canvas.toBlob(done)), "signature.png"]);
   fields.push(["_key", key()]);
-  const entry = { user, url: new URL(form.action).pathname, fields, label: form.dataset.label, step: form.dataset.step || "", title: document.title, at: Date.now() };
+  const entry = { user, url: new URL(form.getAttribute("action") || location.pathname, location).pathname, fields, label: form.dataset.label, step: form.dataset.step || "", title: document.title, at: Date.now() };
   entry.id = await add(entry);
   const { sent } = await send();
   delete form.dataset.busy;
@@ -96,7 +105,7 @@ function draw(kept) {
     row.append(made("b", { textContent: entry.label }), made("p", { className: "t2", textContent: entry.title }));
     if (entry.failed) row.append(made("p", { className: "error", textContent: entry.failed }));
     const again = made("button", { className: "btn", type: "button", textContent: words.again }), drop = made("button", { className: "btn", type: "button", textContent: words.drop });
-    again.addEventListener("click", async () => { delete entry.failed; await put(entry); await send(); });
+    again.addEventListener("click", async () => { await mark(entry.id, ""); await send(); });
     drop.addEventListener("click", async () => { await remove(entry.id); await tell(); });
     row.append(made("div", { className: "row wrap" }, made("a", { className: "btn", href: entry.url, textContent: words.open }), again, drop));
     return row;
@@ -170,10 +179,10 @@ async function keep() {
   document.documentElement.dataset.kept = "1";
 }
 
-addEventListener("online", () => { stopped = ""; send().then(({ sent }) => { if (sent.size && $("[data-job]")) location.reload(); }); });
+addEventListener("online", () => { stopped = "away"; again(); });
 addEventListener("offline", tell);
-setInterval(() => { if (navigator.onLine && stopped === "away") send(); }, 20000);
 await resume();
 await tell();
-if (navigator.onLine) send().then(({ sent }) => { if (sent.size && $("[data-job], [data-keep]")) location.reload(); });
+stopped = "away";
+await again();
 keep();

@@ -19,9 +19,17 @@ async function ask(mode, question) {
 }
 
 export const add = (entry) => ask("readwrite", (store) => store.add(entry));
-export const put = (entry) => ask("readwrite", (store) => store.put(entry));
 export const remove = (id) => ask("readwrite", (store) => store.delete(id));
 export const forget = () => ask("readwrite", (store) => store.clear());
+
+/** Note why an entry was refused, or that it is to be tried again (""); nothing, if it was thrown away meanwhile. */
+export async function mark(id, reason) {
+  const database = await opened(), deal = database.transaction("outbox", "readwrite"), store = deal.objectStore("outbox");
+  const asked = store.get(id);
+  asked.onsuccess = () => { if (asked.result) store.put({ ...asked.result, failed: reason }); };
+  await new Promise((done, fail) => { deal.oncomplete = done; deal.onerror = () => fail(deal.error); });
+  database.close();
+}
 
 /** What one user has entered, the oldest first. */
 export async function entries(user) {
@@ -50,8 +58,8 @@ export function flush(user, proofUrl) {
       if (answer.status === 401) return { sent, stopped: "expired" };
       if (answer.ok) { await remove(entry.id); sent.set(entry.id, answer.url); continue; }
       const problem = await answer.json().catch(() => ({ detail: `HTTP ${answer.status}` }));
-      entry.failed = [problem.detail, ...(problem.errors || []).map((error) => error.reason || error.message)].filter(Boolean).join(" ");
-      await put(entry);
+      const reason = [problem.detail, ...(problem.errors || []).map((error) => error.reason || error.message)].filter(Boolean).join(" ");
+      await mark(entry.id, reason);
       stuck.add(entry.url);
     }
     return { sent, stopped: "" };

@@ -104,7 +104,7 @@ addEventListener("keydown", (event) => {
   if (acts[key]) { event.preventDefault(); acts[key](); }
 });
 
-// ---- toasts; what can be undone waits eight seconds before it is sent
+// ---- toasts
 const toasts = $("#toasts");
 export function toast(text, undo) {
   const box = Object.assign(document.createElement("div"), { className: "toast", textContent: text });
@@ -112,6 +112,60 @@ export function toast(text, undo) {
   toasts?.append(box);
   setTimeout(() => box.remove(), 8000);
   return box;
+}
+
+// ---- choosing many: a click, a click with Shift for all between, or painting over the boxes
+const bulk = $("#bulk");
+if (bulk) {
+  const boxes = () => all(".item .pick input").filter((box) => !box.closest("[hidden]"));
+  let last = null, painting = null;
+  const tell = () => { $(".picked", bulk).textContent = bulk.dataset.said.replace("{n}", boxes().filter((box) => box.checked).length); };
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest?.(".item .pick input");
+    if (!box) return;
+    if (event.shiftKey && last) { const [from, to] = [boxes().indexOf(last), boxes().indexOf(box)].sort((a, b) => a - b); for (const each of boxes().slice(from, to + 1)) each.checked = box.checked; }
+    last = box;
+  });
+  document.addEventListener("pointerdown", (event) => { const pick = event.target.closest(".item .pick"); painting = pick && { on: !$("input", pick).checked, from: pick }; });
+  document.addEventListener("pointerover", (event) => {
+    const pick = event.target.closest?.(".item .pick");
+    if (!painting || !event.buttons || !pick || pick === painting.from) return;
+    for (const each of [painting.from, pick]) $("input", each).checked = painting.on;
+    painting.moved = true;
+    tell();
+  });
+  document.addEventListener("pointerup", () => { setTimeout(() => (painting = null)); });
+  // A drag that began on a box ends as a click on the item that both have in common: it must not open anything.
+  document.addEventListener("click", (event) => { if (painting?.moved) event.preventDefault(); }, true);
+  document.addEventListener("change", (event) => { if (event.target.matches(".pick input")) tell(); });
+
+  // ---- what was given away waits eight seconds before it is sent, or until one leaves the page
+  const pending = new Set();
+  bulk.addEventListener("submit", (event) => {
+    const later = event.submitter?.dataset.later;
+    if (!later) return;
+    event.preventDefault();
+    const chosen = boxes().filter((box) => box.checked), body = new URLSearchParams(new FormData(bulk, event.submitter));
+    const items = chosen.map((box) => box.closest(".item"));
+    const back = () => { for (const item of items) item.hidden = false; };
+    for (const item of items) item.hidden = true;
+    for (const box of chosen) box.checked = false;
+    const task = { send };
+    const box = toast(later.replace("{n}", items.length), { label: bulk.dataset.undo, run: () => { pending.delete(task); clearTimeout(timer); back(); } });
+    const timer = setTimeout(send, 8000);
+    pending.add(task);
+    delete bulk.dataset.sent;
+    async function send() {
+      if (!pending.delete(task)) return;
+      clearTimeout(timer);
+      box.remove();
+      const answer = await fetch(bulk.getAttribute("action"), { method: "POST", body, keepalive: true, headers: { Accept: "application/json" } }).catch(() => null);
+      const said = answer?.ok ? await answer.json() : null;
+      if (!said || said.failed.length) back();
+      toast(said ? [bulk.dataset.done.replace("{n}", said.done), ...said.failed.map((each) => `${each.number}: ${each.reason}`)].join(" ") : bulk.dataset.undo);
+    }
+  });
+  addEventListener("pagehide", () => { for (const task of [...pending]) task.send(); });
 }
 
 // ---- the board: dragged to a permitted state
@@ -154,4 +208,18 @@ if (bell) {
 for (const field of all("[data-upload]")) {
   $("button", field.form)?.setAttribute("hidden", "");
   field.addEventListener("change", () => field.form.requestSubmit());
+}
+
+// ---- lines of a form: one more
+for (const lines of all("[data-lines]")) {
+  const more = Object.assign(document.createElement("button"), { type: "button", className: "link", textContent: lines.dataset.lines });
+  more.addEventListener("click", () => {
+    const rows = all(".line", lines), next = rows.at(-1).cloneNode(true);
+    const move = (text) => text.replace(`.${rows.length - 1}.`, `.${rows.length}.`);
+    for (const field of all("[name]", next)) { field.name = move(field.name); field.value = ""; field.id = move(field.id); field.required = false; }
+    for (const label of all("label", next)) label.htmlFor = move(label.htmlFor);
+    rows.at(-1).after(next);
+    $("[name]", next).focus();
+  });
+  lines.append(more);
 }
