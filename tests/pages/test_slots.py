@@ -1,9 +1,11 @@
 """Cards and panels: what plugins show on the pages of others, and what it costs when one of them is broken."""
 
+import io
 import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -80,6 +82,27 @@ def test_a_panel_stands_on_the_detail_of_its_resource(visitor, estate):
     manager.create("requests", title="Lamp in the hall", request_kind="repair", requester=person["id"])
     assert "Lamp in the hall" in someone.get(f"people/{person['id']}").text
     assert "Latest requests" not in visitor("maintenance.technician", "core.staff").get(f"people/{person['id']}").text
+
+
+def test_who_does_the_work_sees_the_photos_of_the_request_it_came_from(visitor, estate):
+    agent = visitor("core.agent", "customer_service.agent")
+    chief = visitor(*CHIEF)
+    client = estate.login("core.agent", "customer_service.agent")
+    request = client.create("requests", title="Leak", request_kind="repair")
+    body = io.BytesIO()
+    Image.new("RGB", (40, 30), "green").save(body, "JPEG")
+    answer = client.upload(client.url("requests", request["id"], "files"), body.getvalue(), "leak.jpg")
+    assert answer.status_code == 201
+    client.act("requests", request, "dispatch", category="repair")
+    dispatcher = estate.login(*CHIEF)
+    dispatcher.act("referrals", dispatcher.list("referrals")[0], "accept")
+    order = dispatcher.list("work-orders")[0]
+    page = chief.get(f"maintenance/work-orders/{order['id']}").text
+    assert "From related work" in page
+    photo = re.search(r'href="([^"]+)" title="leak.jpg"', page)[1]
+    assert f"/work-orders/{order['id']}/files/" in photo
+    assert chief.http.get(photo).mimetype == "image/jpeg"
+    assert "From related work" not in agent.get(f"customer-service/requests/{request['id']}").text
 
 
 def test_cards_and_panels_go_with_their_plugin(visitor, estate):

@@ -106,7 +106,7 @@ def _sign_in() -> Response:
 def _form(going: str, problem: Problem | None = None) -> Response:
     offered = demo_users(installation()) if installation().settings.demo else []
     status = problem.status if problem else 200
-    return plain(
+    response = plain(
         "sign_in.html",
         status,
         next=going,
@@ -115,6 +115,9 @@ def _form(going: str, problem: Problem | None = None) -> Response:
         email=request.form.get("email", ""),
         telephone=installation().settings.demo or bool(installation().plugins.bus.plan("send_code")),
     )
+    if problem is not None and "retry_after" in problem.extra:
+        response.headers["Retry-After"] = str(problem.extra["retry_after"])
+    return response
 
 
 def _sign_out() -> Response:
