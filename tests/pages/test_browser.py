@@ -15,6 +15,8 @@ from sqlalchemy import select
 from wuye.api import perform
 from wuye.i18n import catalogue
 from wuye.identity import codes
+from wuye.identity.models import Membership, User
+from wuye.identity.services import add_member
 from wuye.pages.portal import code_of
 from wuye.people.models import Occupancy, Person
 from wuye.properties.models import Property
@@ -189,6 +191,30 @@ def test_twenty_orders_are_given_to_three_people_in_six_clicks(estate, visitor, 
     with estate.context() as ctx:
         given = Counter(ctx.session.scalars(select(Record.assignee_id)))
     assert given == {people[0].person: 7, people[1].person: 7, None: 6}
+
+
+@pytest.mark.parametrize("locale", ["en", "zh_Hans"])
+def test_a_manager_finds_out_in_two_clicks_why_an_estate_is_at_risk(estate, make_estate, visitor, window, locale):
+    manager, riverside, foreign = visitor("core.manager"), make_estate(), make_estate()
+    with estate.place.database.session() as session:
+        user = session.scalars(select(Membership.user_id).where(Membership.person_id == manager.person)).one()
+        add_member(
+            session, estate.place.plugins.registry, riverside.info, session.get_one(User, user), ["core.manager"]
+        )
+    for each, title in ((riverside, "电梯停运"), (foreign, "别人的事")):
+        with each.context() as ctx:
+            orders = ctx.loaded.registry.resources["maintenance.work-orders"]
+            late = {"title": title, "order_type": "corrective", "due_at": ctx.now - timedelta(hours=5)}
+            orders.on_create(ctx, late)
+    page = window(manager, locale=locale)
+    page.goto(f"/e/{estate.code}/overview")
+    assert f"/e/{foreign.code}/" not in page.content()
+    clicks = Clicks(page)
+    clicks.click(f".panel.wide a[href*='/e/{riverside.code}/records']")
+    clicks.click("text=电梯停运")
+    page.wait_for_url(re.compile("/work-orders/|/records/"))
+    assert clicks.count <= 2
+    assert "电梯停运" in page.locator("h1").inner_text()
 
 
 def test_a_card_is_dragged_to_a_permitted_state(estate, visitor, window):

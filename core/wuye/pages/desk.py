@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from babel.dates import format_skeleton, get_day_names
 from flask import Flask, request
 from sqlalchemy import Integer, cast, func, select
 
 from wuye.errors import Text
+from wuye.estates import portfolio
 from wuye.i18n import _, current_locale
 from wuye.identity.models import Membership
 from wuye.imports import runs
@@ -24,7 +26,7 @@ from wuye.records.models import Record
 from wuye.referrals.models import OFFICE
 from wuye.resources import query
 from wuye.resources.declaration import Resource
-from wuye.web.access import Access
+from wuye.web.access import Access, installation
 
 _FIELDS = (
     "id",
@@ -43,6 +45,10 @@ _FIELDS = (
 )
 
 _MOST = 30
+
+#: The lists behind the figures.
+_OPEN = {"filter[phase]": "!done"}
+_LATE = {**_OPEN, "filter[due_at]": "..now", "sort": "due_at"}
 
 
 def register(app: Flask) -> None:
@@ -189,6 +195,8 @@ def _overview(visit: Visit) -> Any:
     for department, phase, late, count in open_rows:
         place = 2 if late else 1 if phase == "waiting" else 0
         by_department.setdefault(department, [0, 0, 0])[place] += count
+    estates = portfolio.overseen(ctx.session, ctx.loaded.registry, visit.caller.user_id)
+    compared = portfolio.standings(installation().database, estates, ctx.now) if len(estates) > 1 else []
     figures = _figures(visit, by_department, created, done, start, kinds)
     ticks = [(n, format_skeleton("MMMd", days[n], locale=current_locale())) for n in (0, 10, 20, 29)]
     bars = [
@@ -200,6 +208,7 @@ def _overview(visit: Visit) -> Any:
         title=_("Overview"),
         greeting=_greeting(visit),
         figures=figures,
+        estates=[(each, f"/e/{each.code}/records?{urlencode(_LATE)}") for each in compared],
         days=list(zip(days, created, done, strict=True)),
         daily=charts.lines(
             [charts.Series(str(_("Came in")), created), charts.Series(str(_("Done")), done, "b")], ticks
@@ -265,8 +274,8 @@ def _figures(
     share = round(100 * promised[1] / promised[0]) if promised[0] else None
     hours = round(float(seconds) / 3600, 1) if seconds is not None else None
     return [
-        {"label": _("Open work"), "value": sum(map(sum, open_work.values())), "unit": "", "note": _("all departments"), "trend": ""},
-        {"label": _("Overdue"), "value": late, "unit": "", "note": _("past their promise"), "trend": "bad" if late else "good"},
+        {"label": _("Open work"), "value": sum(map(sum, open_work.values())), "unit": "", "note": _("all departments"), "trend": "", "url": visit.url("records", **_OPEN)},
+        {"label": _("Overdue"), "value": late, "unit": "", "note": _("past their promise"), "trend": "bad" if late else "good", "url": visit.url("records", **_LATE)},
         {"label": _("Came in within 7 days"), "value": week, "unit": "", "note": _("{n} the week before", n=before), "trend": ""},
         {"label": _("Done within 7 days"), "value": sum(done[-7:]), "unit": "", "note": _("{n} the week before", n=sum(done[-14:-7])), "trend": ""},
         {"label": _("Done within promise"), "value": "–" if share is None else share, "unit": "" if share is None else "%", "note": _("30 days, target 95%"), "trend": "" if share is None else "good" if share >= 95 else "bad"},
