@@ -101,7 +101,7 @@ def test_who_does_the_work_sees_the_photos_of_the_request_it_came_from(visitor, 
     assert "From related work" in page
     photo = re.search(r'href="([^"]+)" title="leak.jpg"', page)[1]
     assert f"/work-orders/{order['id']}/files/" in photo
-    assert chief.http.get(photo).mimetype == "image/jpeg"
+    assert chief.http.get(photo, buffered=True).mimetype == "image/jpeg"
     assert "From related work" not in agent.get(f"customer-service/requests/{request['id']}").text
 
 
