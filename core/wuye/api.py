@@ -13,6 +13,7 @@ from wuye.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Prob
 from wuye.files import services as files
 from wuye.i18n import _
 from wuye.jobs.declaration import Job
+from wuye.labels import worded
 from wuye.notifications.declaration import NotificationKind
 from wuye.notifications.services import notify_permission
 from wuye.people.models import Person
@@ -30,6 +31,8 @@ from wuye.resources import fields
 from wuye.resources.declaration import Importing, Look, Portal, Resource, View
 from wuye.resources.fields import between, length
 from wuye.resources.schemas import ActionInput, RecordSchema, ScopedSchema
+from wuye.settings.declaration import Settings, setting
+from wuye.slots import Bar, Bars, Card, Figure, Figures, Item, Items, Own, Panel, To
 
 __all__ = [
     "PRIORITIES",
@@ -37,22 +40,31 @@ __all__ = [
     "UUID",
     "ActionInput",
     "Actor",
+    "Bar",
+    "Bars",
     "Base",
+    "Card",
     "Conflict",
     "Context",
     "EstateInfo",
     "EstateScoped",
     "FieldError",
+    "Figure",
+    "Figures",
     "Flow",
     "Forbidden",
     "Importing",
     "Invalid",
+    "Item",
+    "Items",
     "Job",
     "Look",
     "Mapped",
     "NotFound",
     "NotificationKind",
     "Numeric",
+    "Own",
+    "Panel",
     "Person",
     "Plugin",
     "Portal",
@@ -64,8 +76,10 @@ __all__ = [
     "ReferralTarget",
     "Resource",
     "ScopedSchema",
+    "Settings",
     "Stage",
     "State",
+    "To",
     "Tracked",
     "Transition",
     "View",
@@ -87,5 +101,7 @@ __all__ = [
     "referrals",
     "scoped_index",
     "scoped_unique",
+    "setting",
     "take",
+    "worded",
 ]

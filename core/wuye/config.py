@@ -4,7 +4,7 @@ import os
 import secrets
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -16,18 +16,46 @@ from wuye.i18n import _
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that an installation can be told from outside.
+    """Everything that an installation can be told from outside: each one a variable `WUYE_…` or a line of `wuye.toml`."""
 
-    `data` is the folder of the installation (secret, embedded database, files); `database_url` names an external
-    PostgreSQL (with a role that `wuye upgrade` may use to create the others), None means the embedded one;
-    `strict` makes a plugin that fails to load fatal.
-    """
-
-    data: Path
-    database_url: URL | None = None
-    strict: bool = False
-    demo: bool = False
-    pool_size: int = 8
+    data: Path = field(
+        metadata={
+            "help": "Folder of the installation: its secret, the embedded database, files. Only from the environment."
+        }
+    )
+    database_url: URL | None = field(
+        default=None,
+        metadata={
+            "help": "An external PostgreSQL, with a role that `wuye upgrade` may use to create the others; without it the"
+            " embedded one."
+        },
+    )
+    strict: bool = field(
+        default=False,
+        metadata={"help": "A plugin that fails to load is fatal; else it is named in the log and skipped."},
+    )
+    demo: bool = field(
+        default=False,
+        metadata={
+            "help": "The demo's people may sign in, and one-time codes are written to the log. Never in production."
+        },
+    )
+    pool_size: int = field(default=8, metadata={"help": "Connections to the database that a process keeps, 1 to 200."})
+    prepared_statements: bool = field(
+        default=True,
+        metadata={
+            "help": "Keep prepared statements on a connection. Set it to false behind pgbouncer in transaction mode, unless"
+            " that has `max_prepared_statements`."
+        },
+    )
+    trusted_proxies: int = field(
+        default=0,
+        metadata={
+            "help": "How many reverse proxies stand before the server, 0 to 10. From so many the headers X-Forwarded-For,"
+            " -Proto and -Host are believed: for limits by address, for secure cookies behind TLS, for the addresses in QR"
+            " codes. With more than there are, anybody can pretend to be anybody."
+        },
+    )
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, *, data: Path | None = None) -> "Settings":
@@ -109,4 +137,18 @@ def _count(value: object) -> int:
     return number
 
 
-_PARSERS = {"database_url": _database_url, "strict": _boolean, "demo": _boolean, "pool_size": _count}
+def _proxies(value: object) -> int:
+    number = int(str(value))
+    if not 0 <= number <= 10:
+        raise ValueError(str(_("Use a number from {low} to {high}.", low=0, high=10)))
+    return number
+
+
+_PARSERS = {
+    "database_url": _database_url,
+    "strict": _boolean,
+    "demo": _boolean,
+    "pool_size": _count,
+    "prepared_statements": _boolean,
+    "trusted_proxies": _proxies,
+}

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -17,10 +17,13 @@ from wuye.notifications.declaration import plugin_of_kind
 from wuye.notifications.notices import Notice, write
 from wuye.people.models import Person
 from wuye.records.timeline import Audience, Entry, append
+from wuye.settings import services as settings
 
 if TYPE_CHECKING:
     from wuye.plugins.loader import Plugins
     from wuye.records.models import Record
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Context:
     now: datetime
     data: Path
     quiet: bool = False
+    decided: settings.Cache = field(default_factory=settings.Cache, repr=False)
     _entries: list[Entry] = field(default_factory=list)
     _unindexed: list[Callable[[], None]] = field(default_factory=list)
     _notices: list[Notice] = field(default_factory=list)
@@ -89,6 +93,20 @@ class Context:
             raise Forbidden(
                 _("This needs the permission “{label}” ({permission}).", label=_(label), permission=permission)
             )
+
+    def settings(self, values: type[S]) -> S:
+        """Return what this estate has decided about a plugin: `ctx.settings(ParcelSettings).days`.
+
+        `values` is the class that the plugin declared. A step reads the database once for all plugins.
+
+        Raises:
+            KeyError: no loaded plugin declares this class.
+        """
+        return settings.read(self, values)
+
+    def forget_settings(self) -> None:
+        """Read the settings again when they are asked for next."""
+        self.decided = settings.Cache()
 
     def log(
         self, record: "Record", event: str, data: Mapping[str, Any] | None = None, audience: Audience = "all"

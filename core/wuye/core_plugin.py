@@ -10,6 +10,7 @@ from wuye.context import Context
 from wuye.errors import FieldError, Invalid
 from wuye.estates.tasks import perform, purge_exports
 from wuye.i18n import _
+from wuye.identity.codes import sign_out_person, sign_out_who_left
 from wuye.imports.runs import purge as purge_imports
 from wuye.imports.work import proceed
 from wuye.jobs.core_jobs import purge_idempotency_keys, purge_notifications
@@ -24,6 +25,7 @@ from wuye.plugins.manifest import Manifest
 from wuye.properties.models import Property
 from wuye.properties.schemas import PropertySchema
 from wuye.properties.services import create_property, edit_property
+from wuye.records import search
 from wuye.records.models import Record
 from wuye.referrals.flow import referral_flow
 from wuye.referrals.models import Referral, Route
@@ -74,6 +76,16 @@ def create_referral(ctx: Context, values: Mapping[str, Any]) -> Referral:
     raise Invalid(_("This cannot be handed over."), errors=[FieldError("origin", reason)])
 
 
+def edit_person(ctx: Context, row: Person, values: Mapping[str, Any]) -> None:
+    """Change a person; who signed in by the number that is not theirs any more is signed out."""
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.updated_at = ctx.now
+    search.index(ctx.session, "core_person", row.id, (row.name, row.phone, row.email, row.external_id))
+    if values.keys() & {"phone", "archived"}:
+        sign_out_person(ctx, row.id)
+
+
 class Core(Plugin):
     """What every estate has, whichever departments it runs."""
 
@@ -91,7 +103,7 @@ class Core(Plugin):
         )  # fmt: skip
         yield Resource(
             "people", Person, PersonSchema, read="read_people", read_own=None, create="manage_people", update="manage_people",
-            columns=("name", "phone", "email", "external_id"), filters=("archived", "external_id"),
+            on_edit=edit_person, columns=("name", "phone", "email", "external_id"), filters=("archived", "external_id"),
             sort=("name", "created_at"), search=("name", "phone", "email", "external_id"), look=Look(icon="people"),
         )  # fmt: skip
         yield Resource(
@@ -131,6 +143,7 @@ class Core(Plugin):
     def register_jobs(self) -> Iterable[Job]:
         """Tidy up."""
         yield Job("purge_idempotency_keys", purge_idempotency_keys, cron="17 * * * *")
+        yield Job("sign_out_who_left", sign_out_who_left, cron="3 18 * * *")
         yield Job("purge_notifications", purge_notifications, cron="41 19 * * *")
         yield Job("import_file", proceed)
         yield Job("estate_task", perform)

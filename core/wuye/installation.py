@@ -1,6 +1,7 @@
 """One installation: its settings, its database, its plugins, its clock. Interfaces are built on this."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from wuye.identity import models as _identity  # noqa: F401 (its tables belong t
 from wuye.imports import models as _imports  # noqa: F401 (the same)
 from wuye.plugins.loader import Plugin, Plugins, load
 from wuye.resources import views as _views  # noqa: F401 (the same)
+from wuye.settings import models as _settings  # noqa: F401 (the same)
 
 if TYPE_CHECKING:
     from wuye.db.migrate import Applied
@@ -59,7 +61,13 @@ class Installation:
             assert self.local is not None
             self.local.ensure()
             url = _driver(self.local.superuser_url(EMBEDDED_DATABASE))
-        return Database(url, self.settings.secret(), pool_size=self.settings.pool_size)
+        settings = self.settings
+        return Database(url, settings.secret(), pool_size=settings.pool_size, prepared=settings.prepared_statements)
+
+    @cached_property
+    def errands(self) -> ThreadPoolExecutor:
+        """Threads for what a request starts and nobody waits for."""
+        return ThreadPoolExecutor(max_workers=2, thread_name_prefix="errand")
 
     @property
     def superuser(self) -> URL:
@@ -101,6 +109,8 @@ class Installation:
 
     def close(self) -> None:
         """Close the connections; the embedded server stays up for the next process."""
+        if (errands := self.__dict__.pop("errands", None)) is not None:
+            errands.shutdown()
         if (database := self.__dict__.get("database")) is not None:
             database.dispose()
 

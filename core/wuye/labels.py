@@ -7,6 +7,7 @@ of the plugin that declares them, so that a catalogue lacks none.
 from collections.abc import Iterator
 from functools import cache
 
+from marshmallow import Schema
 from marshmallow.fields import Field
 
 from wuye.errors import Text
@@ -61,7 +62,13 @@ def texts(resource: Resource) -> Iterator[str]:
         for name, item in schema.fields.items():
             if "label" not in item.metadata:
                 yield worded(name).message
-            if isinstance(item, fields.Choice):
-                yield from (worded(word).message for word in item.choices)
+        yield from words_of(schema)
     if resource.flow:
         yield from (worded(label).message for step in resource.flow.transitions.values() for label in step.evidence)
+
+
+def words_of(schema: Schema) -> Iterator[str]:
+    """Yield the words of a schema's choices as texts."""
+    for item in schema.fields.values():
+        if isinstance(item, fields.Choice):
+            yield from (worded(word).message for word in item.choices)

@@ -2,8 +2,10 @@
 
 import inspect
 import sys
+from dataclasses import MISSING, fields
 from pathlib import Path
 
+from wuye.config import Settings
 from wuye.i18n import use_locale
 from wuye.plugins import hookspecs
 from wuye.plugins.hookspecs import MODES
@@ -49,11 +51,42 @@ def flows() -> str:
     return "\n".join(lines)
 
 
+def settings() -> str:
+    """Return the settings of an installation, and those that estates decide about plugins, as Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Made from the declarations by `python -m wuye.reference`.",
+        "",
+        "## Of an installation",
+        "",
+    ]
+    lines += [
+        "Each is a variable of the environment, or without `WUYE_`, in lower case, a line of `wuye.toml` in the data"
+    ]
+    lines += [
+        "folder; the environment wins. `WUYE_SECRET` (32 characters or more) comes from the environment only.",
+        "",
+    ]
+    lines += ["| variable | default | meaning |", "|---|---|---|"]
+    for item in fields(Settings):
+        default = {MISSING: "`~/.local/share/wuye`", None: "–"}.get(item.default, f"`{str(item.default).lower()}`")
+        lines.append(f"| `WUYE_{item.name.upper()}` | {default} | {item.metadata['help']} |")
+    with use_locale("en"):
+        for name, declared in load(strict=True).registry.settings.items():
+            lines += ["", f"## Of an estate: {name}", "", f"Needs `{declared.permission}`.", ""]
+            lines += ["| setting | default | meaning |", "|---|---|---|"]
+            shown = declared.schema.dump(declared.defaults)
+            for key, one in declared.items.items():
+                lines.append(f"| `{key}` | `{str(shown[key]).lower()}` | **{one.label}.** {one.help} |")
+    return "\n".join([*lines, ""])
+
+
 def main() -> None:
     """Write the reference into docs/reference below the present folder."""
     folder = Path("docs/reference")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("hooks.md", hooks()), ("flows.md", flows())):
+    for name, text in (("hooks.md", hooks()), ("flows.md", flows()), ("settings.md", settings())):
         (folder / name).write_text(text, "utf-8")
         sys.stderr.write(f"{folder / name}\n")
 

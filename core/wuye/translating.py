@@ -50,7 +50,8 @@ def _names(registry: Registry, plugin: str) -> set[str]:
             targets = importer_of(item).targets
             found |= {labels.worded(target.name).message for target in targets if target.name not in known}
             found |= {labels.worded(word).message for target in targets for word in target.creates}
-    return found
+    declared = registry.settings.get(plugin)
+    return found | (set(labels.words_of(declared.schema)) if declared else set())
 
 
 def catalogue_of(package: Path) -> dict[str, str]:

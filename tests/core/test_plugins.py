@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
+from wuye.errors import Conflict
 from wuye.estates.models import EstatePlugin
 from wuye.plugins import hookspecs
 from wuye.plugins.hookspecs import MODES, hookimpl
@@ -145,6 +147,21 @@ def test_a_chosen_assignee_wins_over_the_least_busy_one(estate, monkeypatch):
     monkeypatch.setitem(estate.place.plugins.bus._plans, "choose_assignee", (("maintenance", choose, ("ctx",)),))
     order = dispatcher.create("work-orders", title="Burst pipe", order_type="emergency")
     assert order["assignee"]["id"] == str(favourite)
+
+
+def test_a_hook_that_handles_a_secret_fails_without_repeating_it(estate, monkeypatch):
+    def fail(text):
+        raise ConnectionError(text)
+
+    def refuse(text):
+        raise Conflict(text)
+
+    calls = (("maintenance", fail, ("text",)), ("maintenance", refuse, ("text",)), ("maintenance", lambda: True, ()))
+    monkeypatch.setitem(estate.place.plugins.bus._plans, "send_code", calls)
+    with estate.context() as ctx, capture_logs() as logs:
+        assert ctx.loaded.bus.first("send_code", ctx, phone="13812345678", text="123456 is your code") is True
+    assert [line["error"] for line in logs] == ["ConnectionError", "Conflict"]
+    assert "123456" not in repr(logs) and "exc_info" not in repr(logs)
 
 
 def test_enabling_and_disabling_tell_the_plugin_itself(make_estate, monkeypatch):

@@ -1,5 +1,6 @@
 """Pages in a real browser: the main job by four people, flows with their click budgets, accessibility, narrow screens."""
 
+import queue
 import re
 from collections import Counter
 from datetime import timedelta
@@ -13,10 +14,12 @@ from sqlalchemy import select
 
 from wuye.api import perform
 from wuye.i18n import catalogue
+from wuye.identity import codes
 from wuye.identity.models import Membership, User
 from wuye.identity.services import add_member
 from wuye.pages.portal import code_of
-from wuye.people.models import Person
+from wuye.people.models import Occupancy, Person
+from wuye.properties.models import Property
 from wuye.records.models import Record
 from wuye.resources.service import index
 
@@ -319,6 +322,8 @@ PAGES = [
     ("form", "/customer-service/requests/new"), ("detail", "/customer-service/requests/{request}"),
     ("edit", "/customer-service/requests/{request}/edit"), ("action", "/customer-service/requests/{request}/actions/answer"),
     ("people", "/people"), ("person", "/people/{person}"), ("search", "/search?q=漏"), ("plugins", "/settings"),
+    ("maintenance-settings", "/settings/plugins/maintenance"), ("service-settings", "/settings/plugins/customer-service"),
+    ("asset", "/maintenance/assets/{asset}"),
     ("notifications", "/notifications"), ("members", "/settings/members"), ("routing", "/settings/routing"), ("absent", "/nothing-here"),
 ]  # fmt: skip
 
@@ -339,7 +344,14 @@ def furnished(estate):
     client.act("requests", made[0], "accept", category="repair")
     client.act("requests", made[0], "dispatch")
     client.ask("POST", client.url("requests", made[1]["id"], "comments"), {"text": "已联系业主", "internal": True})
-    return {"request": made[1]["id"], "person": person["id"]}
+    asset = client.create("assets", code="L-1", name="1号楼电梯", asset_class="lift")
+    order = client.create("work-orders", title="轿厢门异响", order_type="corrective", asset=asset["id"])
+    for step, values in (("submit", {}), ("assign", {"assignee": str(client.person)}), ("take", {}), ("start", {}),
+                         ("hold", {"hold_reason": "waiting_parts"})):  # fmt: skip
+        client.act("work-orders", order, step, **values)
+    path = f"/api/v1/estates/{estate.code}/settings/maintenance"
+    client.ask("PATCH", path, {"hours_urgent": 4, "emergencies_at_once": False}, If_Match="*")
+    return {"request": made[1]["id"], "person": person["id"], "asset": asset["id"]}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -409,6 +421,89 @@ def test_the_residents_pages_are_accessible_and_narrow(estate, visitor, window, 
         page.screenshot(path=pictures / f"portal-{name}-{theme}-360.png")
         assert Axe().run(page).response["violations"] == [], name
         assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), name
+
+
+@pytest.fixture
+def home(estate):
+    """Somebody with a number, who lives here; what is sent to their telephone."""
+    with estate.context() as ctx:
+        person = Person(name="陈雨", phone="138 1234 5678", created_at=ctx.now, updated_at=ctx.now)
+        place = Property(
+            kind="unit", code="1202", name="1202", label="5栋 1202", created_at=ctx.now, updated_at=ctx.now
+        )
+        ctx.session.add_all([person, place])
+        ctx.session.flush()
+        since = ctx.now.date() - timedelta(days=400)
+        ctx.session.add(
+            Occupancy(person_id=person.id, property_id=place.id, relation="owner", since=since, created_at=ctx.now,
+                      updated_at=ctx.now)
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize(("locale", "theme"), [("en", "dark"), ("zh_Hans", "light")])
+def test_a_resident_signs_in_by_telephone_and_reports(
+    estate, window, home, monkeypatch, pictures, locale, theme, script
+):
+    sent = queue.Queue()
+    send = (("maintenance", lambda text: sent.put(text) or True, ("text",)),)
+    monkeypatch.setitem(estate.place.plugins.bus._plans, "send_code", send)
+    # every test of this process comes from one network address
+    monkeypatch.setattr(codes, "PER_ORIGIN", ())
+    page = window(locale=locale, theme=theme, width=390, height=844, script=script)
+
+    def looks_right(name):
+        if script:
+            page.screenshot(path=pictures / f"telephone-{name}-{locale}-{theme}-390.png")
+            assert Axe().run(page).response["violations"] == [], name
+            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), name
+
+    page.goto(f"/r/{estate.code}/report")
+    page.wait_for_url(re.compile("/sign-in"))
+    looks_right("number")
+    page.fill("[name=phone]", "12")
+    page.click("main .btn.p.huge")
+    expect(page.locator(".banner.late")).to_be_visible()
+    looks_right("no-number")
+    page.fill("[name=phone]", "13812345678")
+    page.click("main .btn.p.huge")
+    page.wait_for_url(re.compile("/sign-in/code"))
+    assert page.locator("[autocomplete=one-time-code]").get_attribute("inputmode") == "numeric"
+    looks_right("code")
+    code = re.search(r"\d{6}", sent.get(timeout=10))[0]
+    page.fill("[name=code]", f"{(int(code) + 1) % 10**6:06d}")
+    page.click("main .btn.p.huge")
+    expect(page.locator(".banner.late")).to_be_visible()
+    looks_right("wrong-code")
+    page.fill("[name=code]", code)
+    page.click("main .btn.p.huge")
+    page.wait_for_url(re.compile("/report$"))
+    page.fill("[name=title]", "厨房漏水")
+    page.click("main .btn.p.huge")
+    page.wait_for_url(re.compile(r"/r/[^/]+/[0-9a-f-]{36}"))
+    with estate.context() as ctx:
+        made = ctx.session.scalars(select(Record)).one()
+        assert ctx.session.get_one(Person, (estate.info.id, made.requester_id)).name == "陈雨"
+        assert made.place_id is not None
+    page.goto("/sign-in/telephone?estate=nowhere")
+    looks_right("estate")
+    page.goto("/sign-in")
+    looks_right("general")
+
+
+def test_a_manager_changes_a_setting(estate, visitor, window, furnished):
+    page = window(visitor("core.manager"), locale="en")
+    page.goto(f"/e/{estate.code}/settings")
+    page.click("nav.views >> text=Customer service")
+    page.fill("[name=silent_days]", "0")
+    page.click(".form .btn.p")
+    expect(page.locator(".field.wrong .error")).to_contain_text("1 to 90")
+    page.fill("[name=silent_days]", "10")
+    page.uncheck("[name=guests_may_report]")
+    page.click(".form .btn.p")
+    expect(page.locator(".saved")).to_be_visible()
+    expect(page.locator(".act")).to_contain_text("7 → 10")
+    assert page.input_value("[name=silent_days]") == "10" and not page.is_checked("[name=guests_may_report]")
 
 
 def test_the_first_visit_is_small(estate, visitor, window, furnished):

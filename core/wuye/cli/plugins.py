@@ -10,6 +10,7 @@ from wuye.errors import NotFound
 from wuye.estates import lifecycle, services
 from wuye.i18n import _
 from wuye.records.flow import SYSTEM
+from wuye.settings.declaration import Settings
 
 estate_option = click.option("--estate", required=True, metavar="CODE", help="The estate.")
 
@@ -51,7 +52,7 @@ def list_(estate: str | None, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show_(name: str, as_json: bool) -> None:
-    """Show what a plugin declares: permissions, roles, resources, states and transitions.
+    """Show what a plugin declares: permissions, roles, settings, cards, panels, resources, states and transitions.
 
     Example: wuye plugin show maintenance
     """
@@ -82,12 +83,25 @@ def show_(name: str, as_json: bool) -> None:
             "requires": list(manifest.requires),
             "permissions": dict(manifest.permissions),
             "roles": {role: list(names) for role, names in manifest.roles.items()},
+            "settings": _settings(registry.settings.get(name)),
+            "cards": [card.name for card in registry.cards.values() if card.plugin == name],
+            "panels": [f"{panel.name} on {panel.of}" for panel in registry.panels.values() if panel.plugin == name],
             "resources": resources,
         }
         if as_json:
             emit(facts)
         else:
             _tree(facts)
+
+
+def _settings(declared: Settings | None) -> dict[str, Any]:
+    if declared is None:
+        return {}
+    defaults = declared.schema.dump(declared.defaults)
+    return {
+        name: {"label": str(item.label), "help": str(item.help), "default": defaults[name]}
+        for name, item in declared.items.items()
+    }
 
 
 def _tree(value: Any, depth: int = 0) -> None:

@@ -30,14 +30,16 @@ def signing_key(secret: bytes) -> bytes:
 class Database:
     """The database of one installation, seen through its roles.
 
-    `url` says where it is (host, port, database name, options); user and password come from the role.
+    `url` says where it is (host, port, database name, options); user and password come from the role. Without `prepared`
+    no statement is prepared on the server, which a pooler that gives each transaction another connection cannot keep.
     """
 
-    def __init__(self, url: URL, secret: bytes, *, pool_size: int = 8) -> None:
+    def __init__(self, url: URL, secret: bytes, *, pool_size: int = 8, prepared: bool = True) -> None:
         self.location = url
         self.secret = secret
         self.signing_key = signing_key(secret)
         self.pool_size = pool_size
+        self.prepared = prepared
         self._engines: dict[Role, Engine] = {}
 
     def url(self, role: Role = "app") -> URL:
@@ -66,6 +68,7 @@ class Database:
             "connect_args": {
                 "connect_timeout": 5,
                 "application_name": "wuye",
+                **({} if self.prepared else {"prepare_threshold": None}),
                 "options": "-c timezone=UTC -c plan_cache_mode=force_generic_plan",
             },
         }

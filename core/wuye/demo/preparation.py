@@ -101,7 +101,7 @@ def furnish(ctx: Context, now: datetime) -> None:
     cast = populate(ctx, homes, chance)
     ctx.seal()
     for user in ctx.session.scalars(select(User).where(User.demo).order_by(User.email)).all():
-        _label, roles, post = _USERS.get(user.email.partition("@")[0], ("", (), ""))
+        _label, roles, post = _USERS.get((user.email or "").partition("@")[0], ("", (), ""))
         if post != "":
             person = cast.staff[post][0] if post else cast.residents[0][0]
             add_member(ctx.session, ctx.loaded.registry, ctx.estate, user, roles, person.id)

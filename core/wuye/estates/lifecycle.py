@@ -83,7 +83,11 @@ def write_export(
 
 def _exported(plugin: str | None) -> list[Table]:
     whole = [] if plugin else [Base.metadata.tables[name] for name in ("core_estate_plugin", "core_membership")]
-    shared = [Base.metadata.tables[name] for name in ("core_record", "core_attachment")] if plugin else []
+    shared = (
+        [Base.metadata.tables[name] for name in ("core_record", "core_attachment", "core_plugin_settings")]
+        if plugin
+        else []
+    )
     return [*whole, *shared, *scoped_tables(plugin)]
 
 
@@ -91,6 +95,8 @@ def _export_table(session: Session, archive: zipfile.ZipFile, table: Table, esta
     statement = select(table).where(table.c.estate_id == estate_id)
     if plugin and table.name == "core_record":
         statement = statement.where(table.c.kind.startswith(f"{plugin}."))
+    if plugin and table.name == "core_plugin_settings":
+        statement = statement.where(table.c.plugin == plugin)
     if plugin and table.name == "core_attachment":
         statement = statement.where(_attached_to(table, estate_id, plugin))
     count = 0
@@ -148,7 +154,9 @@ def preview_purge(place: Installation, code: str, plugin: str) -> dict[str, int]
 
 
 def purge(place: Installation, code: str, plugin: str) -> None:
-    """Delete a disabled plugin's rows in an estate, with their files and the imports into them. Referrals to its records and the timeline stay.
+    """Delete a disabled plugin's rows in an estate, with their files, its settings and the imports into them.
+
+    Referrals to its records and the timeline stay.
 
     Raises:
         Conflict: the plugin is still enabled.
@@ -168,6 +176,8 @@ def purge(place: Installation, code: str, plugin: str) -> None:
         connection.execute(delete(Attachment).where(*theirs))
         for table in reversed(scoped_tables(plugin)):
             connection.execute(delete(table).where(table.c.estate_id == estate_id))
+        decided = Base.metadata.tables["core_plugin_settings"]
+        connection.execute(delete(decided).where(decided.c.estate_id == estate_id, decided.c.plugin == plugin))
         for model in (ImportRun, ImportMapping):
             into = model.resource.startswith(f"{plugin}.")
             connection.execute(delete(model).where(model.estate_id == estate_id, into))

@@ -7,15 +7,18 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Text, UniqueCons
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from wuye.db.base import Base
+from wuye.db.base import Base, EstateScoped, scoped_index
 from wuye.ids import uuid7
 
 
 class User(Base):
-    """Somebody who can sign in. `host_admin` looks after the installation, and sees no estate's data by that."""
+    """Somebody who can sign in. `host_admin` looks after the installation, and sees no estate's data by that.
+
+    Without an `email` they sign in by a code sent to their telephone, as a resident of one estate.
+    """
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    email: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str | None] = mapped_column(unique=True)
     name: Mapped[str] = mapped_column(default="")
     password_hash: Mapped[str | None]
     locale: Mapped[str | None]
@@ -49,6 +52,22 @@ class SignInFailure(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     subject: Mapped[str]
     at: Mapped[datetime]
+
+
+class SignInCode(EstateScoped, Base):
+    """A one-time code that was sent to a telephone: kept as a keyed hash, for one browser, for a few minutes.
+
+    `subject` is a keyed hash of the number, `digest` one of the code. Each request has a row, whether the number is known
+    here or not. `tries` counts the answers, right or wrong; `used_at` is when the right one was given.
+    """
+
+    __table_args__ = (scoped_index("expires_at"),)
+
+    subject: Mapped[str]
+    digest: Mapped[str]
+    tries: Mapped[int] = mapped_column(default=0)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class ApiToken(Base):

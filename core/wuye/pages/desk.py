@@ -18,7 +18,7 @@ from wuye.identity.models import Membership
 from wuye.imports import runs
 from wuye.labels import department_label
 from wuye.notifications import services as notifications
-from wuye.pages import charts
+from wuye.pages import charts, slots
 from wuye.pages.access import Visit, page, see
 from wuye.pages.rendering import framed
 from wuye.properties.models import Property
@@ -128,7 +128,10 @@ def _desk(visit: Visit) -> Any:
         groups.append((_("Asked by me"), "hand", [row for row in asked if row["kind"] != "core.referral"]))
     shown = [group for group in groups if group[2]]
     steps = list(_first_steps(visit)) if not shown else []
-    return framed(visit, "desk.html", title=_("My desk"), groups=shown, greeting=_greeting(visit), steps=steps)
+    return framed(
+        visit, "desk.html", title=_("My desk"), groups=shown, greeting=_greeting(visit), steps=steps,
+        cards=slots.cards(visit, "desk"),
+    )  # fmt: skip
 
 
 def _greeting(visit: Visit) -> Any:
@@ -213,6 +216,7 @@ def _overview(visit: Visit) -> Any:
         departments=bars,
         by_department=charts.stacked(bars, ("fa", "fs", "fr")),
         **_arrivals(visit, start, kinds, zone),
+        cards=slots.cards(visit, "overview"),
         attention=_listed(
             visit, ctx.loaded.registry.resources["core.records"], "due_at", phase=["!done"], due_at=["..now"]
         )[:5],

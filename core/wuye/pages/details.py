@@ -14,7 +14,7 @@ from wuye.errors import Conflict, Invalid, NotFound, Problem, Stale, Text
 from wuye.files import services as files
 from wuye.i18n import _
 from wuye.identity.models import Membership, User
-from wuye.pages import forms, lists
+from wuye.pages import forms, lists, slots
 from wuye.pages.access import Visit, back_to, base_of, page, see
 from wuye.pages.rendering import framed
 from wuye.people.models import Person
@@ -119,6 +119,7 @@ def detail(visit: Visit, resource: Resource, identity: UUID, status: int = 200, 
         selected=identity,
         key=str(uuid4()),
         revealed={},
+        panels=slots.panels(visit, resource, row),
         **{**shown, **extra},
     )
 

@@ -28,7 +28,8 @@ def show(body: dict[str, Any], headers: dict[str, str]) -> Response:
     """Show a problem; nobody known is asked to sign in, and comes back to where they wanted to go."""
     if body["status"] == 401:
         going = request.full_path.rstrip("?") if request.method == "GET" else ""
-        return redirect(f"/sign-in?{urlencode({'next': going})}" if going else "/sign-in", 303)  # type: ignore[return-value]  # werkzeug's response is Flask's
+        form = f"/r/{(request.view_args or {})['estate']}/sign-in" if request.path.startswith("/r/") else "/sign-in"
+        return redirect(f"{form}?{urlencode({'next': going})}" if going else form, 303)  # type: ignore[return-value]  # werkzeug's response is Flask's
     hint = body.get("hint") or _WAYS.get(body["status"])
     response = plain("problem.html", body["status"], problem={**body, "hint": hint})
     for name, value in headers.items():

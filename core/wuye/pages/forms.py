@@ -56,6 +56,7 @@ class Input:
     target: str = ""
     matches: Sequence[tuple[str, str]] = ()
     lines: Sequence[Sequence["Input"]] = ()
+    help: Text = ""
 
 
 @dataclass
@@ -96,6 +97,7 @@ def inputs(
             item.target if isinstance(item, fields.Reference) else "",
             (matches or {}).get(name, ()),
             list(_lines(visit, name, item, values, errors)) if isinstance(item, fields.Lines) else (),
+            item.metadata.get("help", ""),
         )
 
 

@@ -197,8 +197,12 @@ def read_code(code: str) -> tuple[UUID, UUID]:
     return UUID(bytes=raw[:16]), UUID(bytes=raw[16:32])
 
 
-def _guest_visit(estate_id: UUID, permissions: frozenset[str]) -> Visit:
-    """Return the visit of somebody unknown, who may do no more than what the code is for."""
+def guest_visit(estate_id: UUID, permissions: frozenset[str]) -> Visit:
+    """Return the visit of somebody unknown, who may do no more than what the code is for.
+
+    Raises:
+        NotFound: there is no such estate, or it is suspended.
+    """
     place = installation()
     found = request_session().get(Estate, estate_id)
     if found is None or found.state != "active":
@@ -213,13 +217,15 @@ def _guest_visit(estate_id: UUID, permissions: frozenset[str]) -> Visit:
 def _guest(code: str) -> Any:
     """Show the form for a place, or take the report; the answer leads to where it can be followed."""
     estate_id, property_id = read_code(code)
-    visit = _guest_visit(estate_id, frozenset())
+    visit = guest_visit(estate_id, frozenset())
     ctx = visit.ctx
     resource = offered(ctx)
     look = resource.look.portal
     where = ctx.session.get(Property, (estate_id, property_id))
     if where is None or look is None:
         raise NotFound
+    if not look.guests(ctx):
+        return see(f"/r/{ctx.estate.code}/report")
     names = [name for name in look.fields if name != "place"]
 
     def show(problem: Problem | None = None) -> Any:
@@ -264,7 +270,7 @@ def _follow(code: str, follow: str) -> Any:
     same, identity = read_code(follow)
     if same != estate_id:
         raise NotFound
-    visit = _guest_visit(estate_id, frozenset())
+    visit = guest_visit(estate_id, frozenset())
     resource = offered(visit.ctx)
     table = Record.__table__.c
     row = (

@@ -11,6 +11,7 @@ from wuye.estates import services as estates
 from wuye.i18n import _
 from wuye.identity.models import ApiToken, Membership, User
 from wuye.identity.services import add_member, create_user, find_user
+from wuye.labels import department_label
 from wuye.pages.access import Visit, page, see
 from wuye.pages.rendering import framed
 from wuye.people.models import Person
@@ -28,16 +29,24 @@ def register(app: Flask) -> None:
 
 
 def tabs(visit: Visit) -> list[tuple[Text, str]]:
-    """Return the pages of the settings: label, address."""
-    return [
+    """Return the pages of the settings, those of the enabled plugins among them: label, address."""
+    ctx, registry = visit.ctx, visit.ctx.loaded.registry
+    common: list[tuple[Text, str]] = [
         (_("Plugins"), visit.url("settings")),
         (_("Members and roles"), visit.url("settings", "members")),
         (_("Routing"), visit.url("settings", "routing")),
         (_("Import"), visit.url("settings", "imports")),
     ]
+    plugins = [
+        (department_label(registry, name), visit.url("settings", "plugins", name.replace("_", "-")))
+        for name, declared in registry.settings.items()
+        if name in ctx.plugins and ctx.may(declared.permission)
+    ]
+    return [*(common if ctx.may("core.configure") else []), *plugins]
 
 
-def _show(visit: Visit, template: str, status: int = 200, **values: Any) -> Any:
+def show_tab(visit: Visit, template: str, status: int = 200, **values: Any) -> Any:
+    """Return a page of the settings with the tabs to the others."""
     return framed(visit, template, status, tabs=tabs(visit), title=_("Settings"), **values)
 
 
@@ -70,7 +79,7 @@ def _plugins(visit: Visit) -> Any:
     gone = sorted(enabled - manifests.keys())
     failed = dict(ctx.loaded.failed)
     status = problem.status if problem else 200
-    return _show(
+    return show_tab(
         visit, "settings_plugins.html", status, rows=rows, gone=gone, failed=failed, problem=problem, asked=asked
     )
 
@@ -106,7 +115,7 @@ def _members(visit: Visit) -> Any:
     roles = [role for role in registry.roles if role.partition(".")[0] in ctx.plugins]
     grants = {role: [registry.permissions[name] for name in sorted(registry.roles[role])] for role in roles}
     status = problem.status if problem else 200
-    return _show(visit, "settings_members.html", status, rows=rows, roles=roles, grants=grants, problem=problem)
+    return show_tab(visit, "settings_members.html", status, rows=rows, roles=roles, grants=grants, problem=problem)
 
 
 def _change_member(visit: Visit) -> None:
@@ -159,4 +168,4 @@ def _routing(visit: Visit) -> Any:
     rows = visit.ctx.session.scalars(select(Route).order_by(Route.category)).all()
     resource = visit.ctx.loaded.registry.resources["core.routes"]
     targets = visit.ctx.loaded.registry.targets.keys() & visit.ctx.plugins
-    return _show(visit, "settings_routing.html", rows=rows, resource=resource, targets=targets)
+    return show_tab(visit, "settings_routing.html", rows=rows, resource=resource, targets=targets)

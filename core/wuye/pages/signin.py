@@ -106,9 +106,18 @@ def _sign_in() -> Response:
 def _form(going: str, problem: Problem | None = None) -> Response:
     offered = demo_users(installation()) if installation().settings.demo else []
     status = problem.status if problem else 200
-    return plain(
-        "sign_in.html", status, next=going, problem=problem, offered=offered, email=request.form.get("email", "")
+    response = plain(
+        "sign_in.html",
+        status,
+        next=going,
+        problem=problem,
+        offered=offered,
+        email=request.form.get("email", ""),
+        telephone=installation().settings.demo or bool(installation().plugins.bus.plan("send_code")),
     )
+    if problem is not None and "retry_after" in problem.extra:
+        response.headers["Retry-After"] = str(problem.extra["retry_after"])
+    return response
 
 
 def _sign_out() -> Response:
@@ -120,7 +129,7 @@ def _sign_out() -> Response:
     else:
         sessions.end(session, clock, browser.cookie() or "")
     session.commit()
-    response = see("/sign-in")
+    response = see(back_to(request.form.get("next"), "/sign-in"))
     browser.take_cookie(response)  # type: ignore[arg-type]  # Flask's response is werkzeug's
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -15,10 +15,12 @@ from wuye.pages import (
     imports,
     installable,
     lists,
+    plugin_settings,
     portal,
     searching,
     settings,
     signin,
+    telephone,
 )
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import PAGE
@@ -37,9 +39,12 @@ def register(app: Flask) -> None:
     desk.register(app)
     searching.register(app)
     settings.register(app)
+    for declared in app.extensions["wuye"].plugins.registry.settings.values():
+        plugin_settings.register(app, declared)
     imports.register_overview(app)
     host.register(app)
     portal.register(app)
+    telephone.register(app)
     field.register(app)
     installable.register(app)
     for resource in app.extensions["wuye"].plugins.registry.resources.values():

@@ -73,12 +73,12 @@ class Bus:
                 return call()
             with ctx.savepoint():
                 return call()
-        except Problem:
+        except Problem as error:
             if mode == "must":
                 raise
-            log.exception("hook failed", plugin=plugin, hook=hook)
+            self._note(hook, plugin, error)
         except Exception as error:
-            log.exception("hook failed", plugin=plugin, hook=hook)
+            self._note(hook, plugin, error)
             if mode == "must":
                 raise Conflict(
                     _("The plugin {plugin} failed while it took part in this step.", plugin=plugin),
@@ -86,3 +86,10 @@ class Bus:
                     plugin=plugin,
                 ) from error
         return None
+
+    def _note(self, hook: str, plugin: str, error: Exception) -> None:
+        """Log a failure; of a hook that handles secrets the kind of the error alone."""
+        if MODES[hook] == "discreet":
+            log.error("hook failed", plugin=plugin, hook=hook, error=type(error).__name__)
+        else:
+            log.error("hook failed", plugin=plugin, hook=hook, exc_info=error)

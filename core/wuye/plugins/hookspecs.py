@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from wuye.referrals.declaration import ReferralTarget
     from wuye.referrals.models import Referral
     from wuye.resources.declaration import Resource
+    from wuye.settings.declaration import Settings
+    from wuye.slots import Card, Panel
 
 hookspec = pluggy.HookspecMarker("wuye")
 hookimpl = pluggy.HookimplMarker("wuye")
 
-Mode = Literal["declare", "collect", "write", "must"]
+Mode = Literal["declare", "collect", "discreet", "write", "must"]
 F = TypeVar("F", bound=Callable[..., Any])
 MODES: dict[str, Mode] = {}
 
@@ -33,13 +35,14 @@ MODES: dict[str, Mode] = {}
 def mode(name: Mode) -> Callable[[F], F]:
     """Say how the bus treats an implementation that raises.
 
-    `declare`: at start, the plugin is not loaded. `collect`: logged, the others go on. `write`: runs in a savepoint that
+    `declare`: at start, the plugin is not loaded. `collect`: logged, the others go on. `discreet`: the same, but the log
+    gets the kind of the error alone, since its message may repeat what nobody is to know. `write`: runs in a savepoint that
     is rolled back, logged, the others go on. `must`: the whole step fails and nothing is written.
     """
 
     def mark(function: F) -> F:
         MODES[function.__name__] = name
-        return hookspec(function, firstresult=function.__name__ == "choose_assignee")
+        return hookspec(function, firstresult=function.__name__ in ("choose_assignee", "send_code"))
 
     return mark
 
@@ -80,6 +83,35 @@ class Declarations:
 
         When: at start. How often: once a process. Transaction: none. Return: an iterable of `NotificationKind`.
         Exception: the plugin is not loaded; fatal under WUYE_STRICT=1.
+        """
+        raise NotImplementedError
+
+    @mode("declare")
+    def register_settings(self) -> Iterable["Settings"]:
+        """Contribute what an estate can decide about this plugin: settings with their help, checks and defaults.
+
+        When: at start. How often: once a process. Transaction: none. Return: an iterable of `Settings`, one at most.
+        Exception: the plugin is not loaded; fatal under WUYE_STRICT=1.
+        """
+        raise NotImplementedError
+
+    @mode("declare")
+    def register_cards(self) -> Iterable["Card"]:
+        """Contribute cards to the overview and to everybody's desk.
+
+        When: at start. How often: once a process. Transaction: none. Return: an iterable of `Card`; what a card shows is
+        asked for with each page, in a savepoint, and costs its own box only if it raises. Exception: the plugin is not
+        loaded; fatal under WUYE_STRICT=1.
+        """
+        raise NotImplementedError
+
+    @mode("declare")
+    def register_panels(self) -> Iterable["Panel"]:
+        """Contribute panels to the detail pages of things, one's own or others'.
+
+        When: at start. How often: once a process. Transaction: none. Return: an iterable of `Panel`; what a panel shows
+        is asked for with each page, in a savepoint, and costs its own box only if it raises. Exception: the plugin is
+        not loaded; fatal under WUYE_STRICT=1.
         """
         raise NotImplementedError
 
@@ -164,6 +196,18 @@ class Events:
         When: when a department dispatches without naming anybody (an emergency). How often: once a dispatch; the first
         plugin that returns somebody decides. Transaction: inside the one of the step. Return: a person or None.
         Exception: logged; the next one is asked, at last core chooses the least busy person on duty.
+        """
+
+    @mode("discreet")
+    def send_code(self, ctx: "Context", phone: str, text: str) -> "bool | None":
+        """Send a short text, which holds a one-time code, to a telephone: by SMS or a messenger.
+
+        When: after somebody asked for a code to sign in with a number that belongs to a person of the estate; `phone`
+        is the number as digits, `text` is written in the language of who asked. Where no enabled plugin implements this,
+        signing in by telephone is not offered. How often: once a request that is within the limits; the first plugin
+        that returns True decides. Transaction: one of its own, after the one of the request, on another thread: nobody
+        waits for it, so take a few seconds at most. Return: True if it was sent or queued, None otherwise. Exception:
+        the next one is asked; the log gets the kind of the error and no message. Never log or store `text`.
         """
 
     @mode("must")

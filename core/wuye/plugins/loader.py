@@ -18,6 +18,8 @@ from wuye.plugins.manifest import Manifest, ManifestError
 from wuye.plugins.registry import RegistrationError, Registry
 from wuye.referrals.declaration import ReferralTarget
 from wuye.resources.declaration import Resource
+from wuye.settings.declaration import Settings
+from wuye.slots import Card, Panel
 
 log = structlog.get_logger("wuye.plugins")
 
@@ -164,14 +166,12 @@ def _register(plugins: Plugins, plugin: Plugin) -> None:
         raise PluginError(name, str(error)) from error
     add_translations(plugin.folder / "translations")
     registry = plugins.registry
-    shelves = ("resources", "targets", "jobs", "notifications", "permissions", "roles")
+    shelves = (*(shelf for shelf, _type, _hook in _SHELVES), "permissions", "roles")
     before = {kind: dict(getattr(registry, kind)) for kind in shelves}
     try:
         registry.add_manifest(plugin.manifest)
-        registry.add(name, "resources", Resource, _declared(plugin, "register_resources"))
-        registry.add(name, "targets", ReferralTarget, _declared(plugin, "register_referral_targets"))
-        registry.add(name, "jobs", Job, _declared(plugin, "register_jobs"))
-        registry.add(name, "notifications", NotificationKind, _declared(plugin, "register_notifications"))
+        for shelf, expected, hook in _SHELVES:
+            registry.add(name, shelf, expected, _declared(plugin, hook))
         registry.commands[name] = list(_declared(plugin, "register_commands"))
     except Exception as error:
         for kind, contents in before.items():
@@ -181,6 +181,18 @@ def _register(plugins: Plugins, plugin: Plugin) -> None:
         reason = str(error) if isinstance(error, RegistrationError) else f"{type(error).__name__}: {error}"
         raise PluginError(name, reason) from error
     plugins.loaded[name] = plugin
+
+
+#: Where the registry keeps what a hook contributes, and of which type that must be.
+_SHELVES: tuple[tuple[str, type, str], ...] = (
+    ("resources", Resource, "register_resources"),
+    ("targets", ReferralTarget, "register_referral_targets"),
+    ("jobs", Job, "register_jobs"),
+    ("notifications", NotificationKind, "register_notifications"),
+    ("settings", Settings, "register_settings"),
+    ("cards", Card, "register_cards"),
+    ("panels", Panel, "register_panels"),
+)
 
 
 def _declared(plugin: Plugin, hook: str) -> list:  # type: ignore[type-arg]  # each hook has its own type, checked by the registry

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from wuye.notifications.declaration import NotificationKind
     from wuye.referrals.declaration import ReferralTarget
     from wuye.resources.declaration import Resource
+    from wuye.settings.declaration import Settings
+    from wuye.slots import Card, Panel
 
 
 class RegistrationError(TypeError):
@@ -28,6 +30,9 @@ class Registry:
     targets: dict[str, "ReferralTarget"] = field(default_factory=dict)
     jobs: dict[str, "Job"] = field(default_factory=dict)
     notifications: dict[str, "NotificationKind"] = field(default_factory=dict)
+    settings: dict[str, "Settings"] = field(default_factory=dict)
+    cards: dict[str, "Card"] = field(default_factory=dict)
+    panels: dict[str, "Panel"] = field(default_factory=dict)
     commands: dict[str, list["click.Command"]] = field(default_factory=dict)
     permissions: dict[str, str] = field(default_factory=dict)
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -42,7 +47,7 @@ class Registry:
                 self.roles[role] = self.roles.get(role, frozenset()) | set(permissions)
 
     def add(self, plugin: str, kind: str, expected: type[Any], items: Iterable[Any]) -> None:
-        """Register contributions of one kind (`resources`, `targets`, `jobs`, `notifications`).
+        """Register contributions of one kind (`resources`, `targets`, `jobs`, `settings`, …).
 
         Raises:
             RegistrationError: a wrong type, or a name that is taken.

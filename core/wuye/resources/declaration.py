@@ -84,12 +84,14 @@ class Portal:
     """What residents can make of a resource themselves, on their own pages or by the code that hangs at a place.
 
     `fields` are those of their form: the first is a choice, shown as large tiles. `member` and `guest` are what is filled in
-    for somebody signed in, and for somebody who only scanned a place's code.
+    for somebody signed in, and for somebody who only scanned a place's code. `guests(ctx)` tells whether this estate takes
+    reports from those without an account at all.
     """
 
     fields: Sequence[str]
     member: Mapping[str, Any] = field(default_factory=dict)
     guest: Mapping[str, Any] = field(default_factory=dict)
+    guests: "Callable[[Context], bool]" = lambda _ctx: True
 
 
 @dataclass(frozen=True)

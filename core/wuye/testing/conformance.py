@@ -12,16 +12,19 @@ import pytest
 
 from wuye.db import migrate
 from wuye.estates.services import disable, enable
+from wuye.i18n import LazyText
 from wuye.installation import Installation
 from wuye.plugins.loader import Plugin
 from wuye.records.flow import SYSTEM
 from wuye.records.timeline import verify_chain
 from wuye.resources.declaration import Resource
+from wuye.slots import Shape
 from wuye.testing.estate import TestEstate
 from wuye.testing.matrix import Matrix, every_route, without_id
 from wuye.testing.samples import make_one
 from wuye.testing.statements import counted
 from wuye.testing.walks import walk_everywhere
+from wuye.translating import catalogue_of
 from wuye.web.access import access_of
 
 #: No list or detail asks the database more than this, however long it is: who calls, the estate, and the rows.
@@ -46,12 +49,48 @@ def conformance(plugin: Plugin) -> type:
         def test_declared_permissions_are_used(self, installation: Installation) -> None:
             registry = installation.plugins.registry
             used = {target.permission for target in registry.targets.values()}
+            shown = (registry.settings, registry.cards, registry.panels)
+            used |= {item.permission for shelf in shown for item in shelf.values()}
             for item in registry.resources.values():
                 used |= {name for name in (item.read, item.read_own, item.create, item.update) if name}
                 for step in item.flow.transitions.values() if item.flow else ():
                     used |= {step.permission, step.override or SYSTEM}
             if plugin.manifest.name != "core":  # core's are also asked for by services
                 assert set(plugin.manifest.permissions) <= used
+
+        def test_declared_settings_are_explained_translated_and_stored(
+            self, installation: Installation, estate: TestEstate
+        ) -> None:
+            declared = installation.plugins.registry.settings.get(plugin.manifest.name)
+            if declared is None:
+                pytest.skip("it declares no settings")
+            translations = catalogue_of(plugin.folder)
+            for name, item in declared.items.items():
+                for said in (item.label, item.help):
+                    assert isinstance(said, LazyText), f"{name}: mark its texts for translation: _(…)"
+                    assert said.message.strip(), f"{name}: say what it is called, and what it means"
+                    assert translations.get(said.message), f"{name}: {said.message!r} has no translation"
+            manager, nobody = estate.login("core.manager"), estate.login("core.resident")
+            url = f"/api/v1/estates/{estate.code}/settings/{plugin.manifest.name.replace('_', '-')}"
+            before = manager.ask("GET", url)
+            assert before["values"] == declared.schema.dump(declared.defaults)
+            assert nobody.send("GET", url).status_code == 403
+            for name, value in before["values"].items():
+                version = manager.ask("GET", url)["version"]
+                changed = manager.ask("PATCH", url, {name: value}, If_Match=f'"{version}"')
+                assert changed["values"] == before["values"]
+
+        def test_declared_cards_and_panels_show_something(self, installation: Installation, estate: TestEstate) -> None:
+            registry = installation.plugins.registry
+            for panel in registry.panels.values():
+                if panel.plugin == plugin.manifest.name and panel.of in registry.resources:
+                    row = {"id": make_one(estate, registry.resources[panel.of])}
+                    with estate.context() as ctx:
+                        assert isinstance(panel.show(ctx, row), Shape | None), panel.name
+            for card in registry.cards.values():
+                if card.plugin == plugin.manifest.name:
+                    with estate.context() as ctx:
+                        assert isinstance(card.show(ctx), Shape | None), card.name
 
         def test_every_route_declares_who_may_call_it(self, installation: Installation, app: Any) -> None:
             permissions = installation.plugins.registry.permissions

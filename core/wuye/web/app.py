@@ -2,13 +2,14 @@
 
 from flask import Flask, Response
 from sqlalchemy import text
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from wuye.db import versions
 from wuye.errors import Unavailable
 from wuye.i18n import _
 from wuye.installation import Installation
 from wuye.pages import site
-from wuye.web import access, api, database, notifications, openapi, problems, signin
+from wuye.web import access, api, database, notifications, openapi, problems, settings, signin
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import json_response
 
@@ -33,6 +34,8 @@ def create_app(place: Installation) -> Flask:
     app.extensions["wuye"] = place
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.strict_slashes = False
+    if proxies := place.settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]  # as Flask's documentation has it
     database.init(app, place.database)
     access.guard(app)
     problems.register(app)
@@ -42,6 +45,7 @@ def create_app(place: Installation) -> Flask:
     signin.register(app)
     api.register(app)
     notifications.register(app)
+    settings.register(app)
     site.register(app)
 
     @app.after_request

@@ -17,6 +17,7 @@ from wuye.records.flow import SYSTEM, Transition
 from wuye.resources import fields
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import Comment, Reveal, input_schema
+from wuye.settings.declaration import Settings
 
 _converter = OpenAPIConverter("3.1.0", lambda schema: type(schema).__name__, APISpec("", "", "3.1.0"))
 
@@ -91,6 +92,8 @@ def build(registry: Registry, paths: dict[str, str]) -> dict[str, Any]:
     for resource in registry.resources.values():
         _add(spec, resource, paths[resource.key])
     _add_notifications(spec)
+    for declared in registry.settings.values():
+        _add_settings(spec, declared)
     document: dict[str, Any] = spec.to_dict()
     document["security"] = [{"token": []}]
     return document
@@ -203,6 +206,38 @@ def _add_notifications(spec: APISpec) -> None:
     spec.path(path, operations={"get": listing})
     spec.path(f"{path}/seen", operations={"post": seen})
     spec.path(f"{path}/stream", operations={"get": operation("stream", "text/event-stream", text)})
+
+
+def _add_settings(spec: APISpec, declared: Settings) -> None:
+    """Describe what an estate can decide about a plugin."""
+    values = _object(declared.schema)
+    text = {"type": "string"}
+    meant = {"type": "object", "properties": {"name": text, "label": text, "help": text, "default": {}}}
+    shown = {"plugin": text, "version": {"type": "integer"}, "values": values}
+    answer = {"type": "object", "properties": {**shown, "settings": {"type": "array", "items": meant}}}
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+    def operation(name: str, **more: Any) -> dict[str, Any]:
+        return {
+            "operationId": f"{declared.plugin}.settings.{name}",
+            "tags": [declared.plugin],
+            "responses": {
+                "200": {"description": "", "content": {"application/json": {"schema": answer}}},
+                "default": {"description": "", "content": problem},
+            },
+            **more,
+            "parameters": [
+                {"name": "estate", "in": "path", "required": True, "schema": text},
+                *more.get("parameters", ()),
+            ],
+        }
+
+    match = {"name": "If-Match", "in": "header", "required": True, "schema": text}
+    partial = {key: value for key, value in values.items() if key != "required"}
+    body = {"required": True, "content": {"application/json": {"schema": partial}}}
+    change = operation("change", parameters=[match], requestBody=body)
+    path = f"/api/v1/estates/{{estate}}/settings/{declared.plugin.replace('_', '-')}"
+    spec.path(path, operations={"get": operation("read"), "patch": change})
 
 
 _ATTACHMENT = {

@@ -58,7 +58,7 @@ def register(app: Flask) -> None:
         if isinstance(problem, Unavailable):
             headers["Retry-After"] = "2"
         if problem.status == 429:
-            headers["Retry-After"] = "300"
+            headers["Retry-After"] = str(problem.extra.get("retry_after", 300))
         return problem_response(problem.as_dict(), headers)
 
     @app.errorhandler(HTTPException)

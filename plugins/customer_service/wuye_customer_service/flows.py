@@ -45,7 +45,7 @@ request_flow = Flow(
                effect=services.sent_back),
     Transition("close", _("Close"), "accepted_by_requester", "closed", HANDLE),
     Transition("reopen", _("Reopen"), ("accepted_by_requester", "closed"), "in_progress", RESPOND, by="requester",
-               reason=True, guard=services.within_thirty_days, effect=services.sent_back),
+               reason=True, guard=services.soon_enough, effect=services.sent_back),
     Transition("reopen_for", _("Reopen for the requester"), ("accepted_by_requester", "closed"), "in_progress",
                REPRESENT, reason=True, effect=services.sent_back),
     Transition("rate", _("Rate"), ("resolved", "accepted_by_requester", "closed"), None, RESPOND, Rating,

@@ -2,7 +2,25 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Importing, Job, Look, Plugin, Portal, Record, Referral, Resource, Stage, _, hookimpl, take
+from wuye.api import (
+    Card,
+    Context,
+    Importing,
+    Job,
+    Look,
+    Panel,
+    Plugin,
+    Portal,
+    Record,
+    Referral,
+    Resource,
+    Settings,
+    Stage,
+    _,
+    hookimpl,
+    take,
+)
+from wuye_customer_service.cards import requests_of, satisfaction
 from wuye_customer_service.demo import live_day
 from wuye_customer_service.flows import request_flow
 from wuye_customer_service.importing import SYNONYMS, WORDS, hand_on
@@ -10,6 +28,7 @@ from wuye_customer_service.jobs import silent_acceptance
 from wuye_customer_service.models import Request
 from wuye_customer_service.schemas import RequestSchema
 from wuye_customer_service.services import create_request
+from wuye_customer_service.settings import CustomerServiceSettings
 
 LOOK = Look(
     create=_("Log a request"),
@@ -21,7 +40,7 @@ LOOK = Look(
     form=("title", "request_kind", "category", "place", "requester", "contact_phone", "channel", "priority", "due_at",
           "text"),
     portal=Portal(("request_kind", "title", "text", "place", "contact_phone"), member={"channel": "app"},
-                  guest={"channel": "qr"}),
+                  guest={"channel": "qr"}, guests=lambda ctx: ctx.settings(CustomerServiceSettings).guests_may_report),
 )  # fmt: skip
 
 
@@ -41,6 +60,21 @@ class CustomerService(Plugin):
             search=("number", "title", "text", "external_id", "contact_phone"),
             look=LOOK, synonyms=SYNONYMS, importing=Importing(words=WORDS, defaults={"channel": "import"}, after=hand_on),
         )  # fmt: skip
+
+    @hookimpl
+    def register_settings(self) -> Iterable[Settings]:
+        """Let an estate decide deadlines, and whether guests may report."""
+        yield Settings(CustomerServiceSettings)
+
+    @hookimpl
+    def register_cards(self) -> Iterable[Card]:
+        """Show on the overview what requesters think."""
+        yield Card("satisfaction", _("Satisfaction, 30 days"), satisfaction, "read")
+
+    @hookimpl
+    def register_panels(self) -> Iterable[Panel]:
+        """Show on a person's page what they asked for."""
+        yield Panel("requests", _("Latest requests"), "core.people", requests_of, "read")
 
     @hookimpl
     def register_jobs(self) -> Iterable[Job]:

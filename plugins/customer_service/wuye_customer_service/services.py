@@ -6,9 +6,7 @@ from typing import Any
 
 from wuye.api import Conflict, Context, FieldError, Invalid, _, open_record, referrals
 from wuye_customer_service.models import Request
-
-#: A requester may reopen for this long after the request was closed (DOMAIN 2.1).
-REOPEN_WITHIN = timedelta(days=30)
+from wuye_customer_service.settings import CustomerServiceSettings
 
 Data = Mapping[str, Any]
 
@@ -96,10 +94,11 @@ def sent_back(ctx: Context, request: Request, data: Data) -> None:
     referrals.send_back(ctx, request, data["reason"])
 
 
-def within_thirty_days(ctx: Context, request: Request, _data: Data) -> None:
+def soon_enough(ctx: Context, request: Request, _data: Data) -> None:
     """Refuse to reopen what was closed long ago."""
-    if request.closed_at is not None and ctx.now - request.closed_at > REOPEN_WITHIN:
-        raise Conflict(_("This was closed more than 30 days ago: please submit a new request."))
+    days = ctx.settings(CustomerServiceSettings).reopen_days
+    if request.closed_at is not None and ctx.now - request.closed_at > timedelta(days=days):
+        raise Conflict(_("This was closed more than {days} days ago: please submit a new request.", days=days))
 
 
 def not_rated_yet(_ctx: Context, request: Request, _data: Data) -> None:

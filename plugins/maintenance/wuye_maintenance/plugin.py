@@ -2,13 +2,30 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Importing, Look, Plugin, Record, ReferralTarget, Resource, Stage, _, hookimpl, take
+from wuye.api import (
+    Card,
+    Context,
+    Importing,
+    Look,
+    Panel,
+    Plugin,
+    Record,
+    ReferralTarget,
+    Resource,
+    Settings,
+    Stage,
+    _,
+    hookimpl,
+    take,
+)
+from wuye_maintenance.cards import on_hold, orders_of
 from wuye_maintenance.demo import live_day
 from wuye_maintenance.flows import work_order_flow
 from wuye_maintenance.importing import ASSET_SYNONYMS, ASSET_WORDS, WORK_ORDER_SYNONYMS, WORK_ORDER_WORDS
 from wuye_maintenance.models import Asset, WorkOrder
 from wuye_maintenance.schemas import AssetSchema, WorkOrderSchema
 from wuye_maintenance.services import create_work_order, take_over
+from wuye_maintenance.settings import MaintenanceSettings
 
 LOOK = Look(
     create=_("New work order"),
@@ -41,6 +58,21 @@ class Maintenance(Plugin):
             sort=("code",), search=("code", "name", "serial"),
             synonyms=ASSET_SYNONYMS, importing=Importing(words=ASSET_WORDS),
         )  # fmt: skip
+
+    @hookimpl
+    def register_settings(self) -> Iterable[Settings]:
+        """Let an estate decide how emergencies are dispatched, and how soon work is due."""
+        yield Settings(MaintenanceSettings)
+
+    @hookimpl
+    def register_cards(self) -> Iterable[Card]:
+        """Show the office and the workshop what work waits for."""
+        yield Card("on_hold", _("Work on hold"), on_hold, "dispatch", on=("overview", "desk"))
+
+    @hookimpl
+    def register_panels(self) -> Iterable[Panel]:
+        """Show on an asset's page what is and was done on it."""
+        yield Panel("orders", _("Work orders"), "maintenance.assets", orders_of, "read")
 
     @hookimpl
     def register_referral_targets(self) -> Iterable[ReferralTarget]:

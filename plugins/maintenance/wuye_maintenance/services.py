@@ -1,6 +1,7 @@
 """What happens in maintenance when a work order takes a step. No HTTP here."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from wuye.api import (
@@ -17,6 +18,7 @@ from wuye.api import (
     take,
 )
 from wuye_maintenance.models import MaterialUse, WorkOrder
+from wuye_maintenance.settings import MaintenanceSettings
 
 Data = Mapping[str, Any]
 
@@ -33,7 +35,7 @@ def take_over(ctx: Context, referral: Referral) -> WorkOrder:
             "priority": referral.priority,
             "place_id": referral.place_id,
             "requester_id": referral.requester_id,
-            "due_at": referral.due_at,
+            "due_at": referral.due_at or _due(ctx, referral.priority),
             "order_type": "emergency" if emergency else "corrective",
         },
         state="ready",
@@ -45,17 +47,30 @@ def take_over(ctx: Context, referral: Referral) -> WorkOrder:
     return order
 
 
+def _due(ctx: Context, priority: str) -> datetime | None:
+    """Return when work is due that comes without a deadline; None if the estate has decided nothing."""
+    time = ctx.settings(MaintenanceSettings).time_for(priority)
+    return ctx.now + time if time and not ctx.quiet else None
+
+
 def create_work_order(ctx: Context, values: Data) -> WorkOrder:
     """Open a work order; an emergency is assigned in the same moment, if somebody is on duty."""
-    order = open_record(ctx, WorkOrder, values, state="ready" if values["order_type"] == "emergency" else None)
-    if order.order_type == "emergency":
-        order.priority = "emergency"
+    emergency = values["order_type"] == "emergency"
+    priority = "emergency" if emergency else values.get("priority", "normal")
+    given = {**values, "priority": priority, "due_at": values.get("due_at") or _due(ctx, priority)}
+    order = open_record(ctx, WorkOrder, given, state="ready" if emergency else None)
+    if emergency:
         dispatch_at_once(ctx, order)
     return order
 
 
 def dispatch_at_once(ctx: Context, order: WorkOrder) -> None:
-    """Assign an emergency to somebody on duty; with nobody there it stays ready, and on top of the list."""
+    """Assign an emergency to somebody on duty, if the estate wants that.
+
+    With nobody there it stays ready, and on top of the list.
+    """
+    if not ctx.settings(MaintenanceSettings).emergencies_at_once:
+        return
     technician = choose_assignee(ctx, order, "maintenance")
     if technician is not None:
         take(ctx, order, "assign", {"assignee_id": technician.id})
