@@ -2,7 +2,22 @@
 
 from collections.abc import Iterable
 
-from wuye.api import Context, Importing, Job, Look, Plugin, Portal, Record, Referral, Resource, Stage, _, hookimpl, take
+from wuye.api import (
+    Context,
+    Found,
+    Importing,
+    Job,
+    Look,
+    Plugin,
+    Portal,
+    Record,
+    Referral,
+    Resource,
+    Stage,
+    _,
+    hookimpl,
+    take,
+)
 from wuye_customer_service.demo import live_day
 from wuye_customer_service.flows import request_flow
 from wuye_customer_service.importing import SYNONYMS, WORDS, hand_on
@@ -22,6 +37,7 @@ LOOK = Look(
           "text"),
     portal=Portal(("request_kind", "title", "text", "place", "contact_phone"), member={"channel": "app"},
                   guest={"channel": "qr"}),
+    found=Found(("request_kind", "title", "text"), {"channel": "app"}),
 )  # fmt: skip
 
 
