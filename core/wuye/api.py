@@ -28,7 +28,7 @@ from wuye.referrals import services as referrals
 from wuye.referrals.declaration import ReferralTarget
 from wuye.referrals.models import Referral
 from wuye.resources import fields
-from wuye.resources.declaration import Importing, Look, Portal, Resource, View
+from wuye.resources.declaration import Found, Importing, Look, Portal, Resource, View
 from wuye.resources.fields import between, length
 from wuye.resources.schemas import ActionInput, RecordSchema, ScopedSchema
 from wuye.settings.declaration import Settings, setting
@@ -53,6 +53,7 @@ __all__ = [
     "Figures",
     "Flow",
     "Forbidden",
+    "Found",
     "Importing",
     "Invalid",
     "Item",

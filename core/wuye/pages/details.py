@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Flask, request
+from marshmallow import Schema
 from sqlalchemy import select
 
 from wuye import labels
@@ -21,7 +23,7 @@ from wuye.people.models import Person
 from wuye.records import services as records
 from wuye.records.flow import SYSTEM, Flow, Transition
 from wuye.records.models import Record
-from wuye.resources import service
+from wuye.resources import fields, service
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import input_schema
 from wuye.web import api, idempotency
@@ -57,6 +59,7 @@ class Happening:
     number: str | None
     internal: bool
     changes: list[tuple[Text, Any, Any]] = field(default_factory=list)
+    lines: list[tuple[Text, list[str]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,23 @@ def _happenings(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> Ite
                 for name, (old, new) in data.get("changes", {}).items()
                 if not name.endswith("_id")
             ],
+            list(_lines(step, data)) if step else [],
         )
+
+
+def _lines(step: Transition, data: Mapping[str, Any]) -> Iterator[tuple[Text, list[str]]]:
+    """Yield what a step was told in lines (the material that it took), each line as one text."""
+    for name, item in input_schema(step).fields.items():
+        label = labels.field_label(name, item)
+        if isinstance(item, fields.Lines) and data.get(name):
+            yield label, [" ".join(_cells(item.line, line)) for line in data[name]]
+
+
+def _cells(columns: Schema, line: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what stands in a line; numbers as short as they are exact."""
+    for name, column in columns.fields.items():
+        if line.get(name) not in (None, ""):
+            yield f"{Decimal(line[name]).normalize():f}" if isinstance(column, fields.Decimal) else str(line[name])
 
 
 _EVENTS: dict[str, Text] = {
@@ -223,6 +242,7 @@ _EVENTS: dict[str, Text] = {
     "revealed": _("Looked at a masked number"),
     "attached": _("Attached a file"),
     "detached": _("Removed a file"),
+    "signed": _("Signed"),
 }
 
 

@@ -5,6 +5,7 @@ sent by a script that keeps them while there is no network, so each carries a ke
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -31,8 +32,17 @@ from wuye.web.files import MAX_UPLOAD
 from wuye.web.problems import json_response
 
 _MEMBER = Access(("core.read_own",))
+
+#: Who works here; residents do not see what is at other people's places.
+_AT_WORK = Access(("core.read_properties",))
 _MOST = 100
-_SHOWN = ("id", "number", "title", "kind", "state", "phase", "priority", "due_at", "place", "opened_at")
+_SHOWN = ("id", "number", "title", "kind", "state", "phase", "priority", "due_at", "place", "opened_at", "version")
+
+#: A script compares this header of a job's page with the list, to fetch again only what has changed.
+_VERSION = "X-Version"
+
+#: Who signs by name, where there is nothing to draw on, is not called longer than this.
+_LONGEST_NAME = 80
 
 #: How many steps a page prepares for a time without network.
 _AHEAD = 5
@@ -57,8 +67,8 @@ def register(app: Flask) -> None:
 
     add("", "today", _today)
     add("/jobs/<uuid:identity>", "job", _job, "GET", "POST")
-    add("/places/<uuid:identity>", "place", _place)
-    add("/scan", "scan", _scan, "GET", "POST")
+    page(app, "/f/<estate>/places/<uuid:identity>", "field.place", _place, _AT_WORK)
+    page(app, "/f/<estate>/scan", "field.scan", _scan, _AT_WORK, ("GET", "POST"), MAX_UPLOAD)
     add("/report", "report", _report, "GET", "POST")
     add("/outbox", "outbox", lambda visit: _show(visit, "field_outbox.html", "me", title=_("Outbox")))
     add("/me", "me", lambda visit: _show(visit, "field_me.html", "me", title=_("Me")))
@@ -142,6 +152,8 @@ def _do(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> None:
         service.act(ctx, resource, identity, action, given.data, "*")
         for label in step.evidence:
             portal.attach_photos(ctx, resource, identity, label)
+        if "signature" in step.evidence and (name := request.form.get("signed_by", "").strip()):
+            ctx.note(identity, row["thread"], "signed", {"text": name[:_LONGEST_NAME]})
     elif text := request.form.get("text", "").strip():
         service.comment(ctx, resource, identity, {"text": text})
     elif not sum(portal.attach_photos(ctx, resource, identity, label) for label in ("before", "after", None)):
@@ -156,11 +168,13 @@ def _one(
     other = [_move(visit, resource, step, row["state"], 0)
              for step in details.actions_of(visit, resource, row) if step.name != likely]  # fmt: skip
     shown = details.parts_of(visit, resource, row)
-    return _show(
+    answer = _show(
         visit, "field_job.html", "today", problem.status if problem else 200, title=row["title"] or row["number"],
         resource=resource, row=row, chain=chain, other=other, problem=problem, phone=phone,
         may_call=_may_call(visit.ctx, row), **shown,
     )  # fmt: skip
+    answer.headers[_VERSION] = str(row["version"])
+    return answer
 
 
 def _chain(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> Iterator[Move]:
@@ -231,10 +245,10 @@ def _scan(visit: Visit) -> Any:
 
 
 def _behind(visit: Visit, text: str) -> str:
-    """Return the page of what a code stands for: our own code of a place, or a number of work.
+    """Return the page of what a code stands for: our own code of a place, a number of work, the label of a thing.
 
     Raises:
-        Invalid: it stands for nothing here.
+        Invalid: it stands for nothing that the visitor may see.
     """
     code = text.partition("/q/")[2].partition("/")[0]
     if code:
@@ -246,37 +260,57 @@ def _behind(visit: Visit, text: str) -> str:
             return f"{_base(visit.ctx)}/places/{identity}"
     table = Record.__table__.c
     if work := visit.ctx.session.scalar(select(table.id).where(table.number == text)):
-        return f"{_base(visit.ctx)}/jobs/{work}"
+        with suppress(NotFound):
+            _found(visit, work)
+            return f"{_base(visit.ctx)}/jobs/{work}"
+    for resource in visit.ctx.loaded.registry.resources.values():
+        if resource.look.scan and visit.readable(resource):
+            wanted = query.parse(resource, {f"filter[{resource.look.scan}]": [text], "limit": ["1"]})
+            for row in query.run(visit.ctx, resource, wanted).items:
+                place = row.get("place")
+                return f"{_base(visit.ctx)}/places/{place['id']}" if place else visit.url_of(resource, row["id"])
     raise Invalid(_("This code stands for nothing here."), errors=[FieldError("code", _("Scan the code of a place."))])
+
+
+def _offers(visit: Visit) -> list[Resource]:
+    """Return what the visitor may make of something found on the way, as departments declare it."""
+    return [
+        resource
+        for resource in visit.ctx.loaded.registry.resources.values()
+        if resource.look.found and resource.plugin in visit.ctx.plugins and visit.ctx.may(str(resource.create))
+    ]
 
 
 def _report(visit: Visit) -> Any:
     """Show the form for what somebody found on their way, or take it."""
-    ctx = visit.ctx
-    resource = portal.offered(ctx)
-    look = resource.look.portal
-    assert look is not None, "only offered resources come here"
-    ctx.require(str(resource.create))
-    names = [name for name in look.fields if name in ("title", "text") or name == look.fields[0]]
+    ctx, offers = visit.ctx, _offers(visit)
+    wanted = request.values.get("to", offers[0].key if offers else None)
+    resource = next((each for each in offers if each.key == wanted), None)
+    found = resource.look.found if resource else None
+    if resource is None or found is None:
+        return _show(visit, "field_no_report.html", "report", 404, title=_("Report"))
     place = _place_of(ctx, request.values.get("place"))
 
     def show(problem: Problem | None = None) -> Response:
         typed = request.form.to_dict()
-        inputs = list(forms.inputs(visit, resource.instance, names, typed, problem.errors if problem else ()))
+        wrong = problem.errors if problem else ()
+        inputs = list(forms.inputs(visit, resource.instance, found.fields, typed, wrong))
         return _show(visit, "field_report.html", "report", problem.status if problem else 200, title=_("Report"),
-                     inputs=inputs, place=place, problem=problem)  # fmt: skip
+                     inputs=inputs, place=place, problem=problem, to=resource.key, offers=offers)  # fmt: skip
 
     if request.method == "GET":
         return show()
     claim, stored = details.claimed(visit)
     if stored is not None:
         return see(stored)
-    given = forms.answers(visit, resource.instance, names, request.form, whole=True)
-    given.data.update({**look.member, **({"place": str(place.id)} if place else {})})
+    given = forms.answers(visit, resource.instance, found.fields, request.form, whole=True)
+    given.data.update({**found.preset, **({"place": str(place.id)} if place else {})})
     try:
         forms.checked(resource.instance, given)
         made = service.create(ctx, resource, given.data)
         portal.attach_photos(ctx, resource, made["id"])
+        if found.then:
+            service.act(ctx, resource, made["id"], found.then, {}, "*")
     except Invalid as problem:
         if request.headers.get("Accept") == "application/json":
             raise
@@ -290,6 +324,7 @@ def _report(visit: Visit) -> Any:
 
 def _place_of(ctx: Context, text: str | None) -> Property | None:
     try:
-        return ctx.session.get(Property, (ctx.estate.id, UUID(text))) if text else None
+        identity = UUID(text) if text and ctx.may("core.read_properties") else None
     except ValueError:
         return None
+    return ctx.session.get(Property, (ctx.estate.id, identity)) if identity else None

@@ -43,11 +43,17 @@ def _manifest() -> Response:
 
 
 def _worker() -> Response:
-    """Send the worker, which begins with the list of what it keeps; another version of the list is another worker."""
+    """Send the worker, which begins with the list of what it keeps; another version of the list is another worker.
+
+    The outbox stands in it as plain text: not every browser lets a worker import modules.
+    """
     kept = [url_of(name) for name in _SHELL] + ["/f/offline"]
     head = b"const SHELL = " + orjson.dumps(kept) + b";\n"
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": "default-src 'none'; connect-src 'self'"}
-    return Response(head + assets()["sw.js"].body, content_type="text/javascript; charset=utf-8", headers=headers)
+    outbox = assets()["outbox.js"].body.replace(b"export ", b"")
+    return Response(
+        head + outbox + assets()["sw.js"].body, content_type="text/javascript; charset=utf-8", headers=headers
+    )
 
 
 def _offline() -> Response:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 
 from wuye.context import Actor, Context, EstateInfo
-from wuye.errors import Invalid, NotFound, Problem
+from wuye.errors import Forbidden, Invalid, NotFound, Problem, Unauthenticated
 from wuye.estates.models import Estate
 from wuye.estates.services import enabled_plugins
 from wuye.files import services as files
@@ -20,7 +20,7 @@ from wuye.i18n import _
 from wuye.identity.services import Caller
 from wuye.identity.signin import throttle
 from wuye.pages import details, forms
-from wuye.pages.access import Visit, page, see
+from wuye.pages.access import Visit, enter, page, see
 from wuye.pages.rendering import bare, framed
 from wuye.people.models import Occupancy
 from wuye.properties.models import Property
@@ -214,9 +214,26 @@ def guest_visit(estate_id: UUID, permissions: frozenset[str]) -> Visit:
     return Visit(ctx, caller)
 
 
+def _works_at(estate_id: UUID) -> str | None:
+    """Return the code of an estate if who looks is signed in and works there."""
+    found = request_session().get(Estate, estate_id)
+    if found is None or browser.cookie() is None:
+        return None
+    try:
+        enter(found.code, Access(("core.read_properties",)))
+    except (Unauthenticated, NotFound, Forbidden):
+        return None
+    return found.code
+
+
 def _guest(code: str) -> Any:
-    """Show the form for a place, or take the report; the answer leads to where it can be followed."""
+    """Show the form for a place, or take the report; the answer leads to where it can be followed.
+
+    Who works there comes to the place's page for work instead.
+    """
     estate_id, property_id = read_code(code)
+    if request.method == "GET" and (estate := _works_at(estate_id)):
+        return see(f"/f/{estate}/places/{property_id}")
     visit = guest_visit(estate_id, frozenset())
     ctx = visit.ctx
     resource = offered(ctx)

@@ -56,7 +56,16 @@ def _home() -> Response:
     )
     if roles == ["core.resident"]:
         return redirect(f"/r/{code}")
-    return redirect(f"/f/{code}" if afield or "Mobi" in request.headers.get("User-Agent", "") else f"/e/{code}")
+    phone = "Mobi" in request.headers.get("User-Agent", "") and not _has_a_desk(roles or [])
+    return redirect(f"/f/{code}" if afield or phone else f"/e/{code}")
+
+
+def _has_a_desk(roles: list[str]) -> bool:
+    """Whether roles see more work than their own; who does not works with the hands, and with a phone."""
+    registry = installation().plugins.registry
+    may = registry.permissions_of(roles, frozenset(registry.manifests))
+    work = [each for each in registry.resources.values() if each.kind and each.plugin != "core"]
+    return any(resource.read in may for resource in work)
 
 
 def _estates_of(user_id: object) -> list[Estate]:

@@ -94,6 +94,19 @@ class Portal:
     guests: "Callable[[Context], bool]" = lambda _ctx: True
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What people at work can make of a resource when they find something on their way, on the phone pages.
+
+    `fields` are those of their form (a choice that comes first is shown as large tiles), `preset` is what is filled in for
+    them, and `then` an action that is taken at once, so that nobody has to.
+    """
+
+    fields: Sequence[str]
+    preset: Mapping[str, Any] = field(default_factory=dict)
+    then: str | None = None
+
+
 @dataclass(frozen=True)
 class Look:
     """How pages show a resource; all of it can be left out.
@@ -102,7 +115,8 @@ class Look:
     set, the plugin's own by default; `icons` chooses another by a choice field: (field, value → icon). `meta` are the
     fields under a list item's title, `facts` the fields of the detail, `form` those of the form, in this order. `views`
     are the tabs over the list, the first one is shown first. With `menu` False it is no entry of the navigation. With
-    `portal` residents make it on their own pages.
+    `portal` residents make it on their own pages, with `found` people at work make it on the phone pages. `scan` is the
+    field that stands on a thing's label: who scans it comes to the thing's `place`, or to the thing if that has none.
     """
 
     label: Text | None = None
@@ -115,6 +129,8 @@ class Look:
     views: Sequence[View] = ()
     menu: bool = True
     portal: Portal | None = None
+    found: Found | None = None
+    scan: str | None = None
 
 
 @dataclass(eq=False)
@@ -243,8 +259,13 @@ class Resource:
             raise ValueError(f"resource {self.name}: the schema has no field {', '.join(unknown)}")
         if unknown := sorted(name for name in shown.values() if not hasattr(self.model, name)):
             raise ValueError(f"resource {self.name}: the model has no attribute {', '.join(unknown)}")
-        if unknown := sorted(set(look.form) - self.instance.load_fields.keys()):
+        taken = {*look.form, *(look.found.fields if look.found else ()), *(look.found.preset if look.found else ())}
+        if unknown := sorted(taken - self.instance.load_fields.keys()):
             raise ValueError(f"resource {self.name}: the schema takes no field {', '.join(unknown)}")
+        if look.scan is not None and look.scan not in self.filters:
+            raise ValueError(f"resource {self.name}: what is scanned is looked up, so {look.scan} must be a filter")
+        if look.found and look.found.then and (self.flow is None or look.found.then not in self.flow.transitions):
+            raise ValueError(f"resource {self.name}: the flow has no action {look.found.then}")
         if not self.columns:
             self.columns = tuple(shown)
         return self.key

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from wuye.api import (
     Card,
     Context,
+    Found,
     Importing,
     Job,
     Look,
@@ -41,6 +42,7 @@ LOOK = Look(
           "text"),
     portal=Portal(("request_kind", "title", "text", "place", "contact_phone"), member={"channel": "app"},
                   guest={"channel": "qr"}, guests=lambda ctx: ctx.settings(CustomerServiceSettings).guests_may_report),
+    found=Found(("request_kind", "title", "text"), {"channel": "app"}),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from wuye.api import (
     Card,
     Context,
+    Found,
     Importing,
     Look,
     Panel,
@@ -35,6 +36,7 @@ LOOK = Look(
     facts=("place", "asset", "order_type", "requester", "assignee", "opened_at", "accepted_at", "on_site_at",
            "started_at", "done_at", "verified_at", "verified_by", "hold_reason", "hold_until", "cause", "remedy",
            "cost_limit"),
+    found=Found(("title", "text"), {"order_type": "corrective"}, then="submit"),
 )  # fmt: skip
 
 
@@ -53,10 +55,10 @@ class Maintenance(Plugin):
             look=LOOK, synonyms=WORK_ORDER_SYNONYMS, importing=Importing(words=WORK_ORDER_WORDS),
         )  # fmt: skip
         yield Resource(
-            "assets", Asset, AssetSchema, create="manage_assets", update="manage_assets", read_own=None,
+            "assets", Asset, AssetSchema, read="read_assets", create="manage_assets", update="manage_assets", read_own=None,
             columns=("code", "name", "asset_class", "place", "condition"), filters=("asset_class", "condition", "place", "code"),
             sort=("code",), search=("code", "name", "serial"),
-            synonyms=ASSET_SYNONYMS, importing=Importing(words=ASSET_WORDS),
+            look=Look(scan="code"), synonyms=ASSET_SYNONYMS, importing=Importing(words=ASSET_WORDS),
         )  # fmt: skip
 
     @hookimpl

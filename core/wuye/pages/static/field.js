@@ -5,6 +5,7 @@ const $ = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const made = (tag, values = {}, ...inside) => { const node = Object.assign(document.createElement(tag), values); node.append(...inside); return node; };
 const net = $("#net"), { user, proof } = net.dataset;
+const OLD = 15 * 60 * 1000;  // a kept page that is older is fetched again, even if its job is the same
 
 // ---- the banner: whether there is a network, what waits, what was refused
 let stopped = "";
@@ -19,8 +20,13 @@ async function tell() {
   net.classList.toggle("late", Boolean(failed) || stopped === "expired");
   net.classList.toggle("near", !failed);
   net.replaceChildren(...said.map((text) => made("span", { textContent: text })));
-  if (kept.length) net.append(made("a", { href: net.dataset.outbox, className: "link", textContent: $("#outbox") ? "" : "…", ariaLabel: net.dataset.outbox }));
+  if (kept.length && !$("#outbox")) net.append(made("a", { href: net.dataset.outbox, className: "link", textContent: net.dataset.look }));
   for (const count of all("[data-waiting].n")) { count.textContent = kept.length; count.hidden = !kept.length; }
+  for (const job of all("[data-keep] > li")) {
+    $(".kept", job)?.remove();
+    const mine = kept.filter((entry) => entry.url === $(".ttl", job).pathname).length;
+    if (mine) job.append(made("p", { className: "kept sm", textContent: net.dataset.waiting.replace("{n}", mine) }));
+  }
   draw(kept);
 }
 
@@ -31,6 +37,7 @@ async function send() {
   stopped = answer.stopped;
   pause = stopped === "away" ? Math.min(pause * 2, 30000) : 1000;
   if (stopped === "away" && navigator.onLine) setTimeout(again, pause / 2);
+  if (stopped === "away") later();
   await tell();
   return answer;
 }
@@ -39,6 +46,10 @@ async function again() {
   const { sent } = await send();
   if (sent.size && $("[data-job], [data-keep]")) location.reload();
 }
+
+// A browser that can sends even when this page has been closed.
+const later = async () => { try { await (await navigator.serviceWorker?.ready)?.sync?.register("outbox"); } catch { /* not allowed here: sent by the next page that is opened */ } };
+navigator.serviceWorker?.addEventListener("message", () => ($("[data-job], [data-keep]") ? location.reload() : tell()));
 
 // ---- forms: kept first, then sent; what the server refuses at once stays in the form
 const key = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -52,13 +63,14 @@ document.addEventListener("submit", async (event) => {
   const fields = [...new FormData(form, event.submitter)].filter(([name, value]) => !["_token", "_key"].includes(name) && !(value instanceof File && !value.size)).map(([name, value]) => (value instanceof File ? [name, value, value.name] : [name, value]));
   for (const canvas of all("canvas[data-marked]", form)) fields.push(["photo_signature", await new Promise((done) => canvas.toBlob(done)), "signature.png"]);
   fields.push(["_key", key()]);
-  const entry = { user, url: new URL(form.getAttribute("action") || location.pathname, location).pathname, fields, label: form.dataset.label, step: form.dataset.step || "", title: document.title, at: Date.now() };
+  const entry = { user, proof, url: new URL(form.getAttribute("action") || location.pathname, location).pathname, fields, label: form.dataset.label, step: form.dataset.step || "", title: $(".headline b").textContent, at: Date.now() };
   entry.id = await add(entry);
   const { sent } = await send();
   delete form.dataset.busy;
   delete form.dataset.sent;
   if (sent.has(entry.id)) return location.assign(sent.get(entry.id));
   const mine = (await entries(user)).find((each) => each.id === entry.id);
+  if (!mine) return location.reload();  // another page or the worker has sent it meanwhile
   if (mine?.failed) {
     await remove(entry.id);
     await tell();
@@ -128,10 +140,23 @@ $("[data-leave]")?.addEventListener("submit", async (event) => {
   form.submit();
 });
 
+// ---- photos are shown as soon as they are taken
+const show = (field) => {
+  const place = $("span", field.closest(".photo"));
+  place.dataset.empty ??= place.textContent;
+  const pictures = [...field.files].map((file) => made("img", { src: URL.createObjectURL(file), alt: "", onload: (event) => URL.revokeObjectURL(event.target.src), onerror: (event) => event.target.remove() }));
+  place.replaceChildren(...pictures, place.dataset.empty + (pictures.length ? ` (${pictures.length})` : ""));
+  field.closest(".photo").classList.toggle("taken-now", Boolean(pictures.length));
+};
+for (const field of all(".photo [type=file]:not([data-upload])")) {
+  field.addEventListener("change", () => show(field));
+  field.form.addEventListener("reset", () => setTimeout(show, 0, field));
+}
+
 // ---- the signature: a field to draw in, where there was one to choose a file
 for (const field of all("[data-signature]")) {
   const canvas = made("canvas", { width: 640, height: 240, className: "sign" }), pen = canvas.getContext("2d");
-  const clear = made("button", { type: "button", className: "btn", textContent: field.dataset.clear });
+  const clear = made("button", { type: "button", className: "link tall", textContent: field.dataset.clear });
   const wipe = () => { pen.fillStyle = "#fff"; pen.fillRect(0, 0, canvas.width, canvas.height); delete canvas.dataset.marked; };
   wipe();
   Object.assign(pen, { lineWidth: 4, lineCap: "round", strokeStyle: "#18212B" });
@@ -168,16 +193,35 @@ if (view && "BarcodeDetector" in window && navigator.mediaDevices) {
 async function keep() {
   if (!("serviceWorker" in navigator)) return;
   await navigator.serviceWorker.register("/sw.js", { scope: "/f" });
-  if (localStorage.user !== user) { await caches.delete("pages"); localStorage.user = user; }
+  const as = [user, document.documentElement.lang, document.documentElement.dataset.theme].join();
+  if (localStorage.kept !== as) { await caches.delete("pages"); localStorage.kept = as; }
   if (!navigator.onLine) return;
   const cache = await caches.open("pages");
-  const wanted = [location.pathname, ...all(".tabs a").map((link) => link.pathname), net.dataset.outbox, ...all("[data-keep] .ttl").map((link) => link.pathname)];
-  for (const address of new Set(wanted)) {
+  const same = (answer, version) => answer && Date.now() - Date.parse(answer.headers.get("Date")) < OLD && answer.headers.get("X-Version") === version;
+  const get = async (address, version = null) => {
+    if (address !== location.pathname && same(await cache.match(address, { ignoreVary: true }), version)) return;
     const answer = await fetch(address).catch(() => null);
-    if (answer?.ok && !answer.redirected) await cache.put(address, answer);
+    if (!answer?.ok || answer.redirected) return;
+    await cache.put(address, answer.clone());
+    return answer;
+  };
+  for (const address of [location.pathname, ...all(".tabs a").map((link) => link.pathname), net.dataset.outbox]) await get(address);
+  for (const job of all("[data-keep] > li")) {
+    const answer = await get($(".ttl", job).pathname, job.dataset.version);
+    const thumbs = answer ? (await answer.text()).matchAll(/src="([^"]+[?]thumb=1)"/g) : [];
+    for (const [, address] of thumbs) if (!(await cache.match(address, { ignoreVary: true }))) await cache.add(address).catch(() => null);
   }
   document.documentElement.dataset.kept = "1";
 }
+
+// ---- on the home screen
+addEventListener("beforeinstallprompt", (event) => {
+  const button = $("[data-install]");
+  if (!button) return;
+  event.preventDefault();
+  button.hidden = false;
+  button.addEventListener("click", async () => { await event.prompt(); button.hidden = true; }, { once: true });
+});
 
 addEventListener("online", () => { stopped = "away"; again(); });
 addEventListener("offline", tell);

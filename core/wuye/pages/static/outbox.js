@@ -36,6 +36,9 @@ export async function entries(user) {
   return (await ask("readonly", (store) => store.getAll())).filter((entry) => entry.user === user);
 }
 
+/** Who has entered something that waits, each with the address of the proof that sending needs. */
+export const senders = async () => new Map((await ask("readonly", (store) => store.getAll())).filter((entry) => !entry.failed).map((entry) => [entry.user, entry.proof]));
+
 /** Send what waits. Returns {id → address that it led to} and why it stopped: "" (all is sent), "away", "expired". */
 export function flush(user, proofUrl) {
   const work = async () => {

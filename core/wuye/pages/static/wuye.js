@@ -12,6 +12,9 @@ document.addEventListener("keydown", (event) => {
   for (const open of all("details.menu[open]")) { open.open = false; $("summary", open)?.focus(); }
 });
 
+// ---- nobody sees without a network what somebody else saw with it: who signs in begins with nothing kept
+if (location.pathname === "/sign-in") globalThis.caches?.delete("pages");
+
 for (const button of all("[data-print]")) button.addEventListener("click", () => print());
 for (const button of all("[data-back]")) { button.hidden = history.length < 2; button.addEventListener("click", () => history.back()); }
 
