@@ -373,6 +373,23 @@ def test_a_resident_sees_the_photos_of_the_own_request_only(estate, resident, re
     assert len(agent.ask("GET", shelf)["items"]) == 1
 
 
+def test_staff_sees_the_photos_of_the_whole_chain_and_a_resident_only_those_of_the_request(
+    estate, resident, request_, shelf
+):
+    chief = estate.login("core.manager")
+    chief.act("requests", request_, "accept", category="repair.electric")
+    chief.act("requests", request_, "dispatch")
+    [referral] = chief.list("referrals")
+    chief.act("referrals", referral, "accept")
+    [order] = chief.list("work-orders")
+    asked, done = put(resident, shelf, photo()), put(chief, chief.url("work-orders", order["id"], "files"), photo())
+    page = chief.url("work-orders", order["id"], "files", asked["id"])
+    assert chief.send("GET", page).status_code == 200
+    assert chief.send("GET", f"{shelf}/{done['id']}").status_code == 200
+    assert resident.send("GET", f"{shelf}/{asked['id']}").status_code == 200
+    assert resident.send("GET", f"{shelf}/{done['id']}").status_code == 404
+
+
 def test_another_estates_files_are_absent(make_estate, resident, shelf):
     row = put(resident, shelf, photo())
     other = make_estate().login("core.manager")

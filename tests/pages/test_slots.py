@@ -49,6 +49,20 @@ def test_the_overview_shows_the_plugins_cards(visitor, estate):
     assert "Nothing is on hold" in page
 
 
+def test_a_work_orders_page_shows_the_material_that_it_took(estate, visitor):
+    one = estate.login("maintenance.dispatcher", "maintenance.technician")
+    order = one.create("work-orders", title="Tap", order_type="emergency")
+    page = f"maintenance/work-orders/{order['id']}"
+    for step in ("take", "start"):
+        one.act("work-orders", order, step)
+    someone = visitor("core.manager")
+    assert "<h2>Material</h2>" not in someone.get(page).text
+    taken = [{"item": "Gasket", "quantity": "2", "measure_unit": "pcs"}, {"item": "Wire", "quantity": "0.500"}]
+    one.act("work-orders", order, "finish", remedy="New gasket", materials=taken)
+    text = someone.get(page).text
+    assert "<h2>Material</h2>" in text and "2 pcs" in text and re.search(r"Wire.*?0\.5<", text, re.DOTALL)
+
+
 def test_work_on_hold_is_counted_by_its_reason_on_overview_and_desk(visitor, estate):
     chief = estate.login("core.manager")
     for reason in ("waiting_parts", "waiting_parts", "waiting_access"):

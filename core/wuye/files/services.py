@@ -20,6 +20,10 @@ from wuye.resources import service
 from wuye.resources.declaration import Resource
 
 _LABEL = re.compile(r"[\w-]{1,32}")
+
+#: Who sees the files of the whole chain of hand-overs, as staff sees its internal notes.
+_WHOLE_THREAD = "core.internal"
+
 _SHOWN = ("id", "name", "media_type", "size", "width", "height", "label", "created_at", "created_by")
 
 
@@ -98,12 +102,14 @@ def listing(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, 
 def of_thread(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, Any]]:
     """Return what is attached to the other records of the chain of hand-overs that a record belongs to, oldest first.
 
-    Who does the work sees the photos of who asked for it, though not the request itself.
+    Who does the work sees the photos of who asked for it, though not the request itself; residents see none of them.
 
     Raises:
         NotFound: there is no such record that the actor may see.
     """
     subject = service.fetch(ctx, resource, identity, "*")
+    if not ctx.may(_WHOLE_THREAD):
+        return []
     others = (Attachment.thread_id == subject.thread_id, Attachment.subject_id != identity)
     rows = select(Attachment).where(*others, Attachment.removed_at.is_(None)).order_by(Attachment.id)
     return [_shown(row) for row in ctx.session.scalars(rows)]
@@ -112,14 +118,16 @@ def of_thread(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str
 def open_file(
     ctx: Context, resource: Resource, identity: UUID, attachment_id: UUID, *, thumb: bool = False
 ) -> OpenFile:
-    """Return an attachment of a thing or of its chain of hand-overs, ready to be sent; with `thumb` the small JPEG of an
-    image.
+    """Return an attachment of a thing, for staff also of its chain of hand-overs, ready to be sent; with `thumb` the small
+    JPEG of an image.
 
     Raises:
         NotFound: there is none that the actor may see, or it has no thumbnail.
     """
     subject = service.fetch(ctx, resource, identity, "*")
-    row = _find(ctx, Attachment.thread_id == getattr(subject, "thread_id", subject.id), attachment_id)
+    thread = getattr(subject, "thread_id", subject.id)
+    place = Attachment.thread_id == thread if ctx.may(_WHOLE_THREAD) else Attachment.subject_id == subject.id
+    row = _find(ctx, place, attachment_id)
     path = storage.path_of(storage.folder_of(ctx.data, ctx.estate.id), row.sha256, thumb=thumb)
     if thumb and row.width is None:
         raise NotFound(_("Only images have a thumbnail."))

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from wuye.api import Bar, Bars, Context, Item, Items, To, _, worded
-from wuye_maintenance.models import WorkOrder
+from wuye_maintenance.models import MaterialUse, WorkOrder
 
 _ORDERS = "maintenance.work-orders"
 
@@ -28,3 +28,14 @@ def orders_of(ctx: Context, row: Mapping[str, Any]) -> Items:
     order = mine.order_by((WorkOrder.phase == "done"), WorkOrder.opened_at.desc(), WorkOrder.id.desc())
     found = ctx.session.scalars(order.limit(_LATEST)).all()
     return Items([Item.of(each) for each in found], _("No work was done on it yet."))
+
+
+def materials_of(ctx: Context, row: Mapping[str, Any]) -> Items | None:
+    """Return what material a work order took, in the order in which it was written down."""
+    taken = select(MaterialUse).where(MaterialUse.order_id == row["id"]).order_by(MaterialUse.used_at, MaterialUse.id)
+    found = ctx.session.scalars(taken).all()
+    return (
+        Items([Item(use.item, f"{use.quantity.normalize():f} {use.measure_unit or ''}".rstrip()) for use in found])
+        if found
+        else None
+    )

@@ -10,7 +10,21 @@ from wuye_maintenance.models import Asset, WorkOrder
 CHIEF = ("core.staff", "core.supervisor", "maintenance.dispatcher")
 TECHNICIAN = ("core.staff", "maintenance.technician")
 
-REMEDIES = ("更换密封圈, 试水正常", "更换开关面板", "疏通后排水正常", "更换灯管", "调整门机皮带", "重新接线并测试")
+#: What was done, and what it took.
+REMEDIES: tuple[tuple[str, tuple[dict[str, str], ...]], ...] = (
+    ("更换密封圈, 试水正常", ({"item": "密封圈 DN15", "quantity": "2", "measure_unit": "个"},)),
+    ("更换开关面板", ({"item": "单联开关面板", "quantity": "1", "measure_unit": "个"},)),
+    ("疏通后排水正常", ()),
+    ("更换灯管", ({"item": "LED 灯管 T8", "quantity": "1", "measure_unit": "支"},)),
+    ("调整门机皮带", ()),
+    (
+        "重新接线并测试",
+        (
+            {"item": "铜芯线 2.5 mm²", "quantity": "3.5", "measure_unit": "米"},
+            {"item": "接线端子", "quantity": "4", "measure_unit": "个"},
+        ),
+    ),
+)
 CAUSES = ("老化磨损", "堵塞", "接触不良", "使用不当", "部件松动")
 CLASSES = {"电梯机房": ("电梯", 2), "地下水泵房": ("水泵", 4), "配电房": ("变压器", 2), "地下车库": ("排烟风机", 3)}
 
@@ -43,7 +57,8 @@ def _work_on(stage: Stage, order: WorkOrder) -> None:
         if action == "hold":
             data = {"hold_reason": "waiting_parts"}
         if action == "finish":
-            data = {"remedy": stage.chance.choice(REMEDIES), "cause": stage.chance.choice(CAUSES)}
+            remedy, materials = stage.chance.choice(REMEDIES)
+            data = {"remedy": remedy, "cause": stage.chance.choice(CAUSES), "materials": materials}
         _step(stage, person, TECHNICIAN, at, order, action, **data)
 
 

@@ -19,7 +19,7 @@ from wuye.api import (
     hookimpl,
     take,
 )
-from wuye_maintenance.cards import on_hold, orders_of
+from wuye_maintenance.cards import materials_of, on_hold, orders_of
 from wuye_maintenance.demo import live_day
 from wuye_maintenance.flows import work_order_flow
 from wuye_maintenance.importing import ASSET_SYNONYMS, ASSET_WORDS, WORK_ORDER_SYNONYMS, WORK_ORDER_WORDS
@@ -73,8 +73,9 @@ class Maintenance(Plugin):
 
     @hookimpl
     def register_panels(self) -> Iterable[Panel]:
-        """Show on an asset's page what is and was done on it."""
+        """Show on an asset's page what is and was done on it, on a work order's what it took."""
         yield Panel("orders", _("Work orders"), "maintenance.assets", orders_of, "read")
+        yield Panel("materials", _("Material"), "maintenance.work-orders", materials_of, "read")
 
     @hookimpl
     def register_referral_targets(self) -> Iterable[ReferralTarget]:
