@@ -129,7 +129,7 @@ class Core(Plugin):
             create="coordinate", update=None, on_create=create_referral, visible=visible_referrals, importable=False,
             columns=("number", "title", "category", "department", "state", "priority", "place", "opened_at", "due_at"),
             filters=("state", "phase", "department", "category", "priority", "origin", "target", "due_at", "opened_at"),
-            sort=("-opened_at", "due_at"),
+            sort=("-opened_at", "due_at"), look=Look(icon="swap"),
         )  # fmt: skip
         yield Resource(
             "records", Record, RecordSchema, read="read_own", read_own=None, create=None, update=None,

@@ -10,16 +10,14 @@ from functools import cache
 from marshmallow import Schema
 from marshmallow.fields import Field
 
+from wuye.contracts import CATEGORIES, DEPARTMENTS
 from wuye.errors import Text
-from wuye.i18n import LazyText
+from wuye.i18n import LazyText, _
 from wuye.plugins.registry import Registry
 from wuye.records.flow import SYSTEM
 from wuye.resources import fields
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import input_schema
-
-#: The department of what no plugin carries.
-_OFFICE = LazyText("Office", {})
 
 
 @cache
@@ -41,11 +39,31 @@ def resource_label(resource: Resource) -> Text:
 
 
 def department_label(registry: Registry, code: str) -> Text:
-    """Return what a department is called: its plugin's label, or its code as words if no plugin carries it."""
+    """Return what a department is called: its plugin's label, or its code as words if nobody knows it."""
     manifest = registry.manifests.get(code)
-    if manifest is not None:
-        return LazyText(manifest.label, {})
-    return _OFFICE if code == "office" else worded(code)
+    return LazyText(manifest.label, {}) if manifest is not None else DEPARTMENTS.get(code) or _as_words(code)
+
+
+def category_label(code: str) -> Text:
+    """Return what a category is called, the general before the particular: `repair.leak` → “Repairs / Leaks”."""
+    if code == "*":
+        return _("Everything else")
+    parts = code.split(".")
+    known = (CATEGORIES.get(".".join(parts[: number + 1])) or _as_words(part) for number, part in enumerate(parts))
+    return " / ".join(map(str, known))
+
+
+def role_label(registry: Registry, role: str) -> Text:
+    """Return what a role is called; that of a department with the department's name."""
+    plugin, _dot, name = role.partition(".")
+    if plugin == "core":
+        return worded(name)
+    return _("{department}: {role}", department=department_label(registry, plugin), role=worded(name))
+
+
+def _as_words(code: str) -> str:
+    """Return a code that somebody made up as words; such ones are not kept, for there is no end of them."""
+    return code.replace("_", " ")
 
 
 def texts(resource: Resource) -> Iterator[str]:

@@ -44,6 +44,7 @@ def messages_of(package: Path, registry: Registry) -> set[str]:
 def _names(registry: Registry, plugin: str) -> set[str]:
     mine = [item for item in registry.resources.values() if item.plugin == plugin]
     found = {text for item in mine for text in labels.texts(item)}
+    found |= {labels.worded(role.partition(".")[2]).message for role in registry.roles if role.startswith(f"{plugin}.")}
     for item in mine:
         if item.importable and item.create is not None:
             known = item.instance.fields

@@ -232,9 +232,9 @@ def test_a_view_is_saved_shared_and_counted(visitor, estate):
     agent.post(f"{REQUESTS}/new", {"title": "Lamp", "request_kind": "repair"})
     agent.get(REQUESTS)
     query = "filter%5Brequest_kind%5D=repair"
-    saved = agent.post(f"{REQUESTS}/views", {"name": "Repairs", "query": query})
-    assert 'Repairs <span class="n">1</span>' in agent.get(saved.headers["Location"]).text
-    assert "Repairs" not in manager.get(REQUESTS).text
+    saved = agent.post(f"{REQUESTS}/views", {"name": "Mending", "query": query})
+    assert 'Mending <span class="n">1</span>' in agent.get(saved.headers["Location"]).text
+    assert "Mending" not in manager.get(REQUESTS).text
     assert agent.post(f"{REQUESTS}/views", {"name": "All of it", "query": query, "shared": "1"}).status_code == 403
     manager.post(f"{REQUESTS}/views", {"name": "For all", "query": query, "shared": "1"})
     assert "For all" in agent.get(REQUESTS).text

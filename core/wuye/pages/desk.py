@@ -50,6 +50,9 @@ _MOST = 30
 _OPEN = {"filter[phase]": "!done"}
 _LATE = {**_OPEN, "filter[due_at]": "..now", "sort": "due_at"}
 
+#: What is late, but for the hand-overs: the work behind them is late too.
+_LATE_WORK = {"phase": ["!done"], "due_at": ["..now"], "kind": ["!core.referral"]}
+
 
 def register(app: Flask) -> None:
     """Add the pages."""
@@ -159,7 +162,7 @@ def _coordination(visit: Visit) -> Any:
     untaken = _listed(visit, referrals, "-opened_at", state=["offered"], department=[OFFICE])
     waiting = _listed(visit, referrals, "due_at", state=["offered"], department=[f"!{OFFICE}"])
     returned = _listed(visit, referrals, "-opened_at", state=["returned"])
-    late = _listed(visit, records, "due_at", phase=["!done"], due_at=["..now"])
+    late = _listed(visit, records, "due_at", **_LATE_WORK)
     groups = [
         (_("Nobody took it"), "swap", untaken, _("Route it to a department that is enabled, or have it done by hand.")),
         (_("Offered, not answered"), "clock", waiting, _("The department has not taken or refused it yet.")),
@@ -167,7 +170,7 @@ def _coordination(visit: Visit) -> Any:
         (
             _("Overdue"),
             "alert",
-            [row for row in late if row["kind"] != "core.referral"],
+            late,
             _("Past its promise, in any department."),
         ),
     ]
@@ -198,7 +201,7 @@ def _overview(visit: Visit) -> Any:
     estates = portfolio.overseen(ctx.session, ctx.loaded.registry, visit.caller.user_id)
     compared = portfolio.standings(installation().database, estates, ctx.now) if len(estates) > 1 else []
     figures = _figures(visit, by_department, created, done, start, kinds)
-    ticks = [(n, format_skeleton("MMMd", days[n], locale=current_locale())) for n in (0, 10, 20, 29)]
+    ticks = [(n, format_skeleton("MMMd", days[n], locale=current_locale())) for n in (0, 10, 20, 28)]
     bars = [
         (str(department_label(ctx.loaded.registry, name)), values) for name, values in sorted(by_department.items())
     ]
@@ -211,15 +214,15 @@ def _overview(visit: Visit) -> Any:
         estates=[(each, f"/e/{each.code}/records?{urlencode(_LATE)}") for each in compared],
         days=list(zip(days, created, done, strict=True)),
         daily=charts.lines(
-            [charts.Series(str(_("Came in")), created), charts.Series(str(_("Done")), done, "b")], ticks
+            # A day that has just begun would look like a fall.
+            [charts.Series(str(_("Came in")), created[:-1]), charts.Series(str(_("Done")), done[:-1], "b")],
+            ticks,
         ),
         departments=bars,
         by_department=charts.stacked(bars, ("fa", "fs", "fr")),
         **_arrivals(visit, start, kinds, zone),
         cards=slots.cards(visit, "overview"),
-        attention=_listed(
-            visit, ctx.loaded.registry.resources["core.records"], "due_at", phase=["!done"], due_at=["..now"]
-        )[:5],
+        attention=_listed(visit, ctx.loaded.registry.resources["core.records"], "due_at", **_LATE_WORK)[:5],
     )
 
 

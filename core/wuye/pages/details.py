@@ -282,7 +282,8 @@ def _new(visit: Visit, resource: Resource) -> Any:
     schema = resource.instance
     names = forms.names_of(schema, resource.look.form)
     if request.method == "GET":
-        return _form(visit, resource, forms.inputs(visit, schema, names, request.args.to_dict()), key=str(uuid4()))
+        values = {**resource.look.preset, **request.args.to_dict()}
+        return _form(visit, resource, forms.inputs(visit, schema, names, values), key=str(uuid4()))
     given = forms.answers(visit, schema, names, request.form, whole=True)
     claim, stored = claimed(visit)
     if stored is not None:
@@ -290,6 +291,8 @@ def _new(visit: Visit, resource: Resource) -> Any:
     try:
         forms.checked(schema, given)
         made = service.create(visit.ctx, resource, given.data)
+        if resource.look.then and request.form.get("then") == resource.look.then:
+            service.act(visit.ctx, resource, made["id"], resource.look.then, {}, "*")
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given)
     address = visit.url_of(resource, made["id"])
@@ -328,9 +331,10 @@ def _form(
         title: Text = action.label
     else:
         title = _("Edit") if row else resource.look.create or _("Create")
+    then = resource.flow.transitions[resource.look.then] if resource.flow and resource.look.then and not row else None
     return framed(
         visit, "form.html", status, resource=resource, inputs=list(fields), row=row, action=action, problem=problem,
-        title=title, key=key or request.form.get(KEY) or str(uuid4()),
+        then=then if then and visit.ctx.may(then.permission) else None, title=title, key=key or request.form.get(KEY) or str(uuid4()),
     )  # fmt: skip
 
 

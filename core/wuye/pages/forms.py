@@ -11,12 +11,14 @@ from marshmallow.fields import Field
 from sqlalchemy import select
 
 from wuye import labels
+from wuye.contracts import CATEGORIES, DEPARTMENTS
 from wuye.db.base import table_of
 from wuye.errors import FieldError, Invalid, Text
 from wuye.i18n import _
 from wuye.pages import times
 from wuye.pages.access import Visit
 from wuye.records import search
+from wuye.referrals.models import Route
 from wuye.resources import fields, query
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import load_with
@@ -31,6 +33,8 @@ _KINDS: tuple[tuple[type[Field[Any]], str], ...] = (
     (fields.Lines, "lines"),
     (fields.Reference, "reference"),
     (fields.Choice, "choice"),
+    (fields.Category, "choice"),
+    (fields.DepartmentCode, "choice"),
     (fields.LongText, "long"),
     (fields.Phone, "tel"),
     (fields.Email, "email"),
@@ -85,20 +89,35 @@ def inputs(
     for name in names:
         item = schema.load_fields[name]
         wrong = [error for error in errors if error.field.partition(".")[0] == name]
-        choices = [(word, labels.worded(word)) for word in item.choices] if isinstance(item, fields.Choice) else []
         yield Input(
             name,
             labels.field_label(name, item),
             _kind(item),
             _text(visit, values.get(name)),
             item.required,
-            choices,
+            _choices(visit, item, values.get(name)),
             wrong,
             item.target if isinstance(item, fields.Reference) else "",
             (matches or {}).get(name, ()),
             list(_lines(visit, name, item, values, errors)) if isinstance(item, fields.Lines) else (),
             item.metadata.get("help", ""),
         )
+
+
+def _choices(visit: Visit, item: Field[Any], value: Any) -> list[tuple[str, Text]]:
+    """Return the words that a form offers; where others are taken too, the one that is there now is among them."""
+    registry, enabled = visit.ctx.loaded.registry, visit.ctx.plugins
+    if isinstance(item, fields.Choice):
+        return [(word, labels.worded(word)) for word in item.choices]
+    present = [str(value)] if value else []
+    if isinstance(item, fields.Category):
+        own = visit.ctx.session.scalars(select(Route.category).where(Route.category != "*").order_by(Route.category))
+        return [(code, labels.category_label(code)) for code in dict.fromkeys([*CATEGORIES, *own, *present])]
+    if isinstance(item, fields.DepartmentCode):
+        taking = [name for name in registry.targets if name in enabled]
+        codes = taking if item.taking else [*registry.targets, *DEPARTMENTS]
+        return [(code, labels.department_label(registry, code)) for code in dict.fromkeys([*codes, *present])]
+    return []
 
 
 def _lines(

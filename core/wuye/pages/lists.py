@@ -14,6 +14,7 @@ from babel.dates import format_skeleton, get_day_names
 from flask import Flask, Response, request
 
 from wuye import exports, labels
+from wuye.contracts import CATEGORIES
 from wuye.errors import BadRequest, Text
 from wuye.i18n import _, current_locale
 from wuye.imports import runs
@@ -109,6 +110,10 @@ class Listing:
         item = self.resource.instance.dump_fields[name]
         if isinstance(item, fields.Choice):
             return labels.worded(value)
+        if isinstance(item, fields.Category):
+            return labels.category_label(value)
+        if isinstance(item, fields.DepartmentCode):
+            return labels.department_label(self.visit.ctx.loaded.registry, value)
         if isinstance(item, fields.Reference):
             place = next((row[name] for row in self.rows if row.get(name) and str(row[name]["id"]) == value), None)
             return place["label"] if place else value[:8]
@@ -123,6 +128,8 @@ class Listing:
                 yield name, self._label(name), [(s.name, s.label) for s in self.resource.flow.states.values()]
             elif isinstance(item, fields.Choice) and name != "phase":
                 yield name, self._label(name), [(word, labels.worded(word)) for word in item.choices]
+            elif isinstance(item, fields.Category):
+                yield name, self._label(name), [(code, labels.category_label(code)) for code in CATEGORIES]
             elif isinstance(item, fields.Boolean):
                 yield name, self._label(name), [("true", _("Yes")), ("false", _("No"))]
 
@@ -398,7 +405,8 @@ def _calendar(found: Listing) -> dict[str, Any]:
 
 def _dimensions(resource: Resource) -> list[str]:
     """Return the fields that a chart can be drawn by: words and references, not texts."""
-    names = [name for name, item in resource.instance.dump_fields.items() if isinstance(item, fields.Choice)]
+    words = fields.Choice, fields.Category
+    names = [name for name, item in resource.instance.dump_fields.items() if isinstance(item, words)]
     return ["state", *(name for name in names if name != "phase"), "department"]
 
 

@@ -195,6 +195,22 @@ class Showing:
         """A department's name."""
         return labels.department_label(self.registry, code)
 
+    def icon(self, resource: Resource | None, row: Mapping[str, Any]) -> str:
+        """The icon of a thing: by the field that its resource names, else the resource's or its department's own."""
+        resource = resource or self.registry.resource_of_kind(row["kind"])
+        if resource is None:
+            return "box"
+        by, icons = resource.look.icons or ("", {})
+        return icons.get(str(row.get(by))) or resource.look.icon or self.registry.manifests[resource.plugin].icon
+
+    def category(self, code: str) -> Text:
+        """A category's name."""
+        return labels.category_label(code)
+
+    def role(self, role: str) -> Text:
+        """A role's name."""
+        return labels.role_label(self.registry, role)
+
     def kind(self, kind: str) -> Text:
         """What a kind of work is called."""
         resource = self.registry.resource_of_kind(kind)
@@ -209,7 +225,7 @@ class Showing:
 
     def value(self, resource: Resource, name: str, value: Any) -> Any:
         """A field's value as text, or as a link to what it refers to."""
-        return shown(self, resource.instance.dump_fields[name], name, value)
+        return shown(self, resource.instance.dump_fields[name], value)
 
     def label(self, resource: Resource, name: str) -> Text:
         """What a field is called."""

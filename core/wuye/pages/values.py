@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wuye.pages.rendering import Showing
 
 
-def shown(see: "Showing", item: "Field[Any]", name: str, value: Any) -> Any:
+def shown(see: "Showing", item: "Field[Any]", value: Any) -> Any:
     """Return a value as text in the reader's language, or as a link; None becomes a dash."""
     if value is None or value == "":
         return Markup('<span class="muted">–</span>')
@@ -25,14 +25,16 @@ def shown(see: "Showing", item: "Field[Any]", name: str, value: Any) -> Any:
         return _link(see, item, value)
     if isinstance(item, fields.Choice):
         return labels.worded(value)
+    if isinstance(item, fields.Category):
+        return labels.category_label(value)
+    if isinstance(item, fields.DepartmentCode):
+        return see.department(value)
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     if isinstance(value, datetime):
         return times.short(see.ctx.estate, value, see.ctx.now)
     if isinstance(value, date):
         return times.day(value)
-    if name == "department":
-        return see.department(value)
     return value
 
 

@@ -16,7 +16,7 @@ class Outcome(ActionInput):
 class Destination(ActionInput):
     """The department that shall take it."""
 
-    department = fields.String(required=True)
+    department = fields.DepartmentCode(required=True, taking=True)
 
 
 referral_flow = Flow(

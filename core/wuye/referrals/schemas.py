@@ -10,8 +10,8 @@ class ReferralSchema(RecordSchema):
     title = fields.String(dump_only=True)
     origin = fields.Reference("record", required=True)
     target = fields.Reference("record", dump_only=True)
-    category = fields.String(required=True, validate=fields.length(min=1, max=80))
-    wanted = fields.String(dump_only=True)
+    category = fields.Category(required=True)
+    wanted = fields.DepartmentCode(dump_only=True)
     outcome = fields.LongText(dump_only=True)
     bounces = fields.Integer(dump_only=True)
 
@@ -19,5 +19,5 @@ class ReferralSchema(RecordSchema):
 class RouteSchema(ScopedSchema):
     """One line of the routing table."""
 
-    category = fields.String(required=True, validate=fields.length(min=1, max=80))
-    department = fields.String(required=True, validate=fields.length(min=1, max=40))
+    category = fields.String(required=True, validate=fields.length(min=1, max=fields.Category.limit))
+    department = fields.DepartmentCode(required=True)

@@ -115,7 +115,8 @@ class Look:
     set, the plugin's own by default; `icons` chooses another by a choice field: (field, value → icon). `meta` are the
     fields under a list item's title, `facts` the fields of the detail, `form` those of the form, in this order. `views`
     are the tabs over the list, the first one is shown first. With `menu` False it is no entry of the navigation. With
-    `portal` residents make it on their own pages, with `found` people at work make it on the phone pages. `scan` is the
+    `preset` is what the form of a new one holds at first, and `then` an action that can be taken with the same click as it
+    is saved. With `portal` residents make it on their own pages, with `found` people at work make it on the phone pages. `scan` is the
     field that stands on a thing's label: who scans it comes to the thing's `place`, or to the thing if that has none.
     """
 
@@ -126,6 +127,8 @@ class Look:
     meta: Sequence[str] = ()
     facts: Sequence[str] = ()
     form: Sequence[str] = ()
+    preset: Mapping[str, Any] = field(default_factory=dict)
+    then: str | None = None
     views: Sequence[View] = ()
     menu: bool = True
     portal: Portal | None = None
@@ -259,13 +262,19 @@ class Resource:
             raise ValueError(f"resource {self.name}: the schema has no field {', '.join(unknown)}")
         if unknown := sorted(name for name in shown.values() if not hasattr(self.model, name)):
             raise ValueError(f"resource {self.name}: the model has no attribute {', '.join(unknown)}")
-        taken = {*look.form, *(look.found.fields if look.found else ()), *(look.found.preset if look.found else ())}
+        taken = {
+            *look.form,
+            *look.preset,
+            *(look.found.fields if look.found else ()),
+            *(look.found.preset if look.found else ()),
+        }
         if unknown := sorted(taken - self.instance.load_fields.keys()):
             raise ValueError(f"resource {self.name}: the schema takes no field {', '.join(unknown)}")
         if look.scan is not None and look.scan not in self.filters:
             raise ValueError(f"resource {self.name}: what is scanned is looked up, so {look.scan} must be a filter")
-        if look.found and look.found.then and (self.flow is None or look.found.then not in self.flow.transitions):
-            raise ValueError(f"resource {self.name}: the flow has no action {look.found.then}")
+        for then in filter(None, (look.then, look.found and look.found.then)):
+            if self.flow is None or then not in self.flow.transitions:
+                raise ValueError(f"resource {self.name}: the flow has no action {then}")
         if not self.columns:
             self.columns = tuple(shown)
         return self.key

@@ -103,6 +103,28 @@ class Choice(String):
             raise _fail(_("Use one of: {choices}.", choices=", ".join(self.choices)))
 
 
+class Category(String):
+    """What work is about, by which it is routed: a code like `repair.plumbing`, at most 80 characters.
+
+    Forms offer those of `wuye.contracts` and of the estate's routing table; every other is taken too.
+    """
+
+    limit = 80
+
+
+class DepartmentCode(String):
+    """A department by its code, which is its plugin's name; `office` is the coordination board.
+
+    Forms offer those that are known, with `taking` only those that can be handed work now.
+    """
+
+    limit = 40
+
+    def __init__(self, *, taking: bool = False, **options: Any) -> None:
+        self.taking = taking
+        super().__init__(**options)
+
+
 class Integer(fields.Integer):
     """A whole number between -2³¹ and 2³¹-1 unless `validate` says otherwise."""
 

@@ -42,7 +42,7 @@ class RecordSchema(ScopedSchema):
     state = fields.String(dump_only=True)
     phase = fields.Choice(PHASES, dump_only=True)
     priority = fields.Choice(PRIORITIES)
-    department = fields.String(dump_only=True)
+    department = fields.DepartmentCode(dump_only=True)
     place = fields.Reference("property", allow_none=True)
     requester = fields.Reference("person", allow_none=True)
     assignee = fields.Reference("person", dump_only=True)

@@ -32,6 +32,8 @@ SCRIPTS: tuple[tuple[str, str, str | None, str, str], ...] = (
     ("help", "老人不会用门禁, 请上门帮忙", None, "normal", "客服已上门协助设置。"),
     ("praise", "感谢保安师傅帮忙搬东西", None, "low", "谢谢您的表扬, 已转告本人。"),
 )
+#: When people report, most often before and after work.
+HOURS = (7, 8, 8, 9, 9, 10, 10, 11, 13, 14, 15, 16, 17, 18, 18, 19, 19, 20, 21)
 CHANNELS = ("phone", "app", "wechat", "counter", "web")
 
 
@@ -50,7 +52,7 @@ def live_day(stage: Stage) -> None:
 def _take_in(stage: Stage) -> None:
     kind, title, category, priority, answer = stage.chance.choice(SCRIPTS)
     person, home = stage.chance.choice(stage.cast.residents)
-    at = stage.at(stage.chance.choice((8, 9, 10)))
+    at = stage.at(stage.chance.choice(HOURS))
     ctx = stage.acting(person, RESIDENT, at)
     request = create_request(
         ctx,

@@ -40,6 +40,7 @@ LOOK = Look(
            "resolved_at", "accepted_how", "rating", "rating_comment", "resolution", "merged_into"),
     form=("title", "request_kind", "category", "place", "requester", "contact_phone", "channel", "priority", "due_at",
           "text"),
+    preset={"request_kind": "repair", "channel": "phone"}, then="dispatch",
     portal=Portal(("request_kind", "title", "text", "place", "contact_phone"), member={"channel": "app"},
                   guest={"channel": "qr"}, guests=lambda ctx: ctx.settings(CustomerServiceSettings).guests_may_report),
     found=Found(("request_kind", "title", "text"), {"channel": "app"}),

@@ -10,7 +10,7 @@ class RequestSchema(RecordSchema):
     title = fields.String(required=True)
     request_kind = fields.Choice(KINDS, required=True)
     channel = fields.Choice(CHANNELS)
-    category = fields.String(allow_none=True, validate=length(max=80))
+    category = fields.Category(allow_none=True)
     contact_phone = fields.Phone(allow_none=True)
     promise = fields.String(dump_only=True)
     resolution = fields.LongText(dump_only=True)
@@ -26,7 +26,7 @@ class RequestSchema(RecordSchema):
 class Acceptance(ActionInput):
     """How the agent classifies a request, and what the requester is promised."""
 
-    category = fields.String(validate=length(max=80))
+    category = fields.Category()
     priority = fields.Choice(PRIORITIES)
     place = fields.Reference("property")
     promise = fields.String()
@@ -42,8 +42,8 @@ class Answer(ActionInput):
 class Dispatch(ActionInput):
     """Where a request is handed over; without a department the routing table decides."""
 
-    category = fields.String(validate=length(max=80))
-    department = fields.String(validate=length(max=40))
+    category = fields.Category()
+    department = fields.DepartmentCode()
     priority = fields.Choice(PRIORITIES)
     note = fields.LongText()
 

@@ -36,7 +36,8 @@ def live_day(stage: Stage) -> None:
         _add_assets(stage)
     offered = select(Referral).where(Referral.department == "maintenance", Referral.state == "offered")
     for referral in session.scalars(offered).all():
-        _step(stage, stage.staff("工程主管"), CHIEF, stage.at(11), referral, "accept")
+        at = referral.opened_at + timedelta(minutes=stage.chance.randrange(3, 15))
+        _step(stage, stage.staff("工程主管"), CHIEF, at, referral, "accept")
     for order in session.scalars(select(WorkOrder).where(WorkOrder.phase != "done", WorkOrder.state != "done")).all():
         _work_on(stage, order)
 
@@ -44,13 +45,17 @@ def live_day(stage: Stage) -> None:
 def _work_on(stage: Stage, order: WorkOrder) -> None:
     if order.state == "ready":
         first = stage.cast.staff["维修技工"][0]
-        technician = first if stage.left == 0 and stage.chance.random() < 0.6 else stage.staff("维修技工")
+        technician = first if stage.left <= 2 and stage.chance.random() < 0.6 else stage.staff("维修技工")
         chief = stage.staff("工程主管")
-        _step(stage, chief, CHIEF, stage.at(12), order, "assign", assignee=str(technician.id))
+        at = order.updated_at + timedelta(minutes=stage.chance.randrange(2, 20))
+        _step(stage, chief, CHIEF, at, order, "assign", assignee=str(technician.id))
     person = stage.ctx.session.get(Person, (stage.ctx.estate.id, order.assignee_id))
-    if person is None or (order.priority != "emergency" and (stage.left == 0 or stage.chance.random() < 0.12)):
+    unfinished = {0: 1.0, 1: 0.6, 2: 0.4}.get(stage.left, 0.12)
+    if person is None or (order.priority != "emergency" and stage.chance.random() < unfinished):
         return
-    at = max(stage.at(13), order.updated_at + timedelta(minutes=3))
+    at = order.updated_at + timedelta(minutes=stage.chance.randrange(3, 40))
+    if at < stage.midnight:  # it rested over night
+        at = stage.at(8)
     for action in _remaining(order.state, stage):
         at += timedelta(minutes=stage.chance.randrange(4, 25))
         data: dict[str, object] = {}

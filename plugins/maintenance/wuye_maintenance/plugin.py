@@ -58,7 +58,7 @@ class Maintenance(Plugin):
             "assets", Asset, AssetSchema, read="read_assets", create="manage_assets", update="manage_assets", read_own=None,
             columns=("code", "name", "asset_class", "place", "condition"), filters=("asset_class", "condition", "place", "code"),
             sort=("code",), search=("code", "name", "serial"),
-            look=Look(scan="code"), synonyms=ASSET_SYNONYMS, importing=Importing(words=ASSET_WORDS),
+            look=Look(icon="box", scan="code"), synonyms=ASSET_SYNONYMS, importing=Importing(words=ASSET_WORDS),
         )  # fmt: skip
 
     @hookimpl
