@@ -81,7 +81,7 @@ def edit_person(ctx: Context, row: Person, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         setattr(row, name, value)
     row.updated_at = ctx.now
-    search.index(ctx.session, "core_person", row.id, (row.name, row.phone, row.email, row.external_id))
+    search.index(ctx.session, "core_person", row.id, (row.name, row.phone, row.email, row.external_id), name=row.name)
     if values.keys() & {"phone", "archived"}:
         sign_out_person(ctx, row.id)
 

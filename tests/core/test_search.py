@@ -3,6 +3,7 @@
 import pytest
 
 from wuye.records import search
+from wuye.records.spelling import spellings
 
 
 @pytest.fixture
@@ -56,3 +57,42 @@ def test_what_very_many_have_is_shown_newest_first_and_ends(desk, monkeypatch, e
 def test_another_estates_words_are_not_found(desk, make_estate):
     stranger = make_estate().login("core.manager")
     assert stranger.list("work-orders", "q=水龙头") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("陈雨", {"cy", "chy", "chenyu"}),
+        ("曾静", {"cj", "zj", "zengjing"}),
+        ("单晓东", {"sxd", "shxd", "dxd", "shanxiaodong"}),
+        ("吕", {"l", "lv"}),
+        ("张 Anna", {"z", "zh", "zhang"}),
+        ("A座大堂", {"azdt", "azuodatang"}),
+    ],
+)
+def test_a_chinese_name_is_typed_in_full_or_by_its_beginnings(name, typed):
+    assert typed <= set(spellings(name))
+
+
+@pytest.mark.parametrize("name", ["", "Chen", "801室", "一" * 13])
+def test_what_is_no_chinese_name_has_no_spellings(name):
+    assert spellings(name) == ()
+
+
+def test_a_name_with_many_readings_has_a_bounded_number_of_spellings():
+    assert 0 < len(spellings("和和和和和和和和和和")) <= 24
+
+
+def test_people_and_places_are_found_by_pinyin_and_work_is_not(estate):
+    manager = estate.login("core.manager")
+    person = manager.create("people", name="陈雨")
+    manager.create("people", name="王芳")
+    place = manager.create("properties", kind="plant_room", code="LIFT", name="电梯机房")
+    manager.create("work-orders", title="陈雨", order_type="corrective")
+    for typed in ("cy", "chy", "CHENYU", "chen", "陈"):
+        assert [row["id"] for row in manager.list("people", f"q={typed}")] == [person["id"]], typed
+    assert [row["id"] for row in manager.list("properties", "q=dtjf")] == [place["id"]]
+    assert manager.list("work-orders", "q=chenyu") == []
+    manager.edit("people", person, name="李雨")
+    assert manager.list("people", "q=chy") == []
+    assert [row["id"] for row in manager.list("people", "q=ly")] == [person["id"]]

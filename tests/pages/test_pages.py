@@ -353,6 +353,9 @@ def test_the_palette_finds_commands_people_and_work(visitor, estate):
     assert "Log a request" in labels
     assert agent.get("palette?q=%00").status_code == 200
     assert "电梯异响" in agent.get("search?q=梯").text
+    agent.http.set_cookie("locale", "zh_Hans")
+    labels = [item["label"] for item in agent.get("palette?q=djbs").get_json()["items"]]
+    assert labels == ["登记报事"]
 
 
 def picture():

@@ -12,6 +12,7 @@ from wuye.pages import forms
 from wuye.pages.access import Visit, absent, page
 from wuye.pages.rendering import framed
 from wuye.records import search
+from wuye.records.spelling import spellings
 from wuye.resources import query
 from wuye.resources.declaration import Resource
 from wuye.web.problems import json_response
@@ -85,7 +86,7 @@ def _palette(visit: Visit) -> Any:
     items = [
         {"label": str(label), "icon": icon, "url": url, "group": str(_("Commands"))}
         for label, icon, url in _commands(visit)
-        if not folded or folded in search.fold(str(label))
+        if folded in search.fold(str(label)) or any(folded in each for each in spellings(str(label)))
     ][: 8 if folded else 12]
     for resource, rows in _hits(visit, text):
         for row in rows:

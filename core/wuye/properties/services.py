@@ -28,7 +28,7 @@ def create_property(ctx: Context, values: Mapping[str, Any]) -> Property:
     )
     row.label = _label(parent, row.name)
     ctx.session.add(row)
-    search.index(ctx.session, _KIND, row.id, (row.code, row.label))
+    search.index(ctx.session, _KIND, row.id, (row.code, row.label), name=row.name)
     return row
 
 
@@ -55,7 +55,7 @@ def edit_property(ctx: Context, row: Property, values: Mapping[str, Any]) -> Non
 
 def _relabel(ctx: Context, row: Property, parent: Property | None) -> None:
     row.label = _label(parent, row.name)
-    search.index(ctx.session, _KIND, row.id, (row.code, row.label))
+    search.index(ctx.session, _KIND, row.id, (row.code, row.label), name=row.name)
     for child in ctx.session.scalars(select(Property).where(Property.parent_id == row.id)).all():
         _relabel(ctx, child, row)
 

@@ -19,6 +19,7 @@ from sqlalchemy.types import BigInteger, Text, Uuid
 
 from wuye.db.session import EstateSession
 from wuye.records.models import SearchEntry
+from wuye.records.spelling import spellings
 
 #: Longer texts are cut: what is not in the first 2,000 characters is found by reading, not by searching.
 LIMIT = 2000
@@ -102,9 +103,11 @@ def _hashes(estate_id: UUID, pieces: Iterable[str]) -> list[int]:
     return [int.from_bytes(hashlib.blake2b(each.encode(), key=salt, digest_size=8).digest()) >> 1 for each in pieces]
 
 
-def index(session: EstateSession, kind: str, subject_id: UUID, parts: Iterable[str | None]) -> None:
-    """Make a thing findable by `parts`, replacing what it was found by before."""
-    content = fold(" \n ".join(part for part in parts if part))
+def index(
+    session: EstateSession, kind: str, subject_id: UUID, parts: Iterable[str | None], *, name: str | None = None
+) -> None:
+    """Make a thing findable by `parts`, replacing what it was found by before; a Chinese `name` also by its spellings."""
+    content = fold(" \n ".join([*filter(None, parts), *spellings(name or "")]))
     row = {
         "estate_id": session.estate_id,
         "id": subject_id,

@@ -70,7 +70,8 @@ def create_from(ctx: Context, resource: Resource, values: Mapping[str, Any]) -> 
 def index(ctx: Context, resource: Resource, row: Any) -> None:
     """Make a thing that is no record findable."""
     if resource.search:
-        search.index(ctx.session, resource.search_kind, row.id, resource.search_text(row))
+        name = getattr(row, "name", None)
+        search.index(ctx.session, resource.search_kind, row.id, resource.search_text(row), name=name)
 
 
 def fetch(ctx: Context, resource: Resource, identity: UUID, if_match: str | None) -> Any:
