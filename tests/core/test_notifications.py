@@ -323,6 +323,10 @@ def test_a_plugin_that_fails_while_it_listens_tells_nothing(estate, people, monk
     assert [entry["event"] for entry in agent.timeline("requests", request)] == ["created"]
 
 
+def seen_at(client, identity):
+    return next(item["seen_at"] for item in client.ask("GET", path(client))["items"] if item["id"] == identity)
+
+
 def test_pages_are_read_to_the_end_and_what_is_seen_stays_seen(estate, people):
     resident, agent, dispatcher, _technician = people
     request = repair(agent, resident)
@@ -341,9 +345,14 @@ def test_pages_are_read_to_the_end_and_what_is_seen_stays_seen(estate, people):
     assert resident.ask("GET", path(resident))["unseen"] == 5, "nobody sees for somebody else"
     assert resident.ask("POST", path(resident, "seen"), {"ids": ids[:2]})["unseen"] == 3
     assert [item["id"] for item in resident.ask("GET", f"{path(resident)}?unseen=1")["items"]] == ids[2:]
-    before = resident.ask("GET", path(resident))["items"][0]["seen_at"]
+    elsewhere = repair(agent, resident)
+    comment(agent, elsewhere, "another")
+    assert resident.ask("POST", path(resident, "seen"), {"record": elsewhere["id"]})["unseen"] == 3
+    assert resident.ask("POST", path(resident, "seen"), {"record": request["id"]})["unseen"] == 0
+    before = seen_at(resident, ids[0])
+    comment(agent, request, "one more")
     assert resident.ask("POST", path(resident, "seen"), {"all": True})["unseen"] == 0
-    assert resident.ask("GET", path(resident))["items"][0]["seen_at"] == before
+    assert seen_at(resident, ids[0]) == before
 
 
 def test_counting_the_unseen_stops_at_a_hundred(estate, people):
@@ -368,6 +377,8 @@ def test_what_cannot_be_shown_is_said_so(login, query):
         ({}, "ids"),
         ({"all": False}, "ids"),
         ({"all": True, "ids": []}, "ids"),
+        ({"record": "0190163d-8694-739b-aea5-966c26f8ad91", "ids": []}, "ids"),
+        ({"record": "x"}, "record"),
         ({"ids": "x"}, "ids"),
         ({"ids": ["x"]}, "ids.0"),
         ({"ids": ["0190163d-8694-739b-aea5-966c26f8ad91"] * 201}, "ids"),

@@ -172,6 +172,27 @@ def test_the_desk_logs_a_phoned_in_repair_in_three_clicks(estate, visitor, windo
         assert (request.state, referral.department, referral.state) == ("dispatched", "maintenance", "offered")
 
 
+def test_who_opens_a_thing_has_seen_what_they_were_told_about_it(estate, visitor, window):
+    technician = visitor("core.staff", "maintenance.technician")
+    with estate.context() as ctx:
+        orders = ctx.loaded.registry.resources["maintenance.work-orders"]
+        made = [orders.on_create(ctx, {"title": f"No. {number}", "order_type": "corrective"}) for number in range(2)]
+        for order in made:
+            perform(ctx, order, "submit", {})
+            perform(ctx, order, "assign", {"assignee": str(technician.person)})
+        addresses = [f"/e/{estate.code}/maintenance/work-orders/{order.id}" for order in made]
+    page = window(technician)
+    page.goto(f"/e/{estate.code}")
+    count = page.locator("[data-bell] .count")
+    expect(count).to_have_text("2")
+    page.goto(addresses[0])
+    expect(count).to_have_text("1")
+    with page.expect_response("**/notifications/seen"):
+        page.goto(addresses[1].replace("/e/", "/f/").replace("maintenance/work-orders", "jobs"))
+    page.goto(f"/e/{estate.code}")
+    expect(count).to_be_hidden()
+
+
 @pytest.mark.parametrize("locale", ["en", "zh_Hans"])
 def test_twenty_orders_are_given_to_three_people_in_six_clicks(estate, visitor, window, locale):
     chief = visitor(*CHIEF)

@@ -42,9 +42,10 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 
 
 class Seen(NoInput):
-    """Which notifications the caller has seen: some by their ids, or all."""
+    """Which notifications the caller has seen: some by their ids, those about a record, or all."""
 
     ids = fields.List(fields.Uuid(), most=MAX_LIMIT)
+    record = fields.Uuid()
     all = fields.Boolean()
 
 
@@ -206,18 +207,31 @@ def count_unseen(ctx: Context) -> tuple[int, bool]:
     return min(count, MOST_UNSEEN), count > MOST_UNSEEN
 
 
+def has_unseen(ctx: Context, record_id: UUID) -> bool:
+    """Tell whether the actor was told something about a record that they have not seen."""
+    mine = (Notification.user_id == ctx.actor.user_id, Notification.seen_at.is_(None))
+    return (
+        ctx.session.scalar(select(Notification.id).where(*mine, Notification.record_id == record_id).limit(1))
+        is not None
+    )
+
+
 def see(ctx: Context, values: Mapping[str, Any]) -> None:
     """Note that the actor has seen some of their notifications, or all; those of others are none here.
 
     `values` are those of `Seen`. What was seen before keeps its time, so that a repeated call changes nothing.
 
     Raises:
-        Invalid: neither ids nor all were said, or both.
+        Invalid: none of ids, record and all was said, or several.
     """
-    everything, ids = values.get("all", False), values.get("ids")
-    if everything == (ids is not None):
-        raise Invalid(_("Say which: ids, or all."), errors=[FieldError("ids", _("Send either ids or all."))])
+    said = {name: value for name, value in values.items() if value is not False}
+    if len(said) != 1:
+        raise Invalid(
+            _("Say which: ids, record, or all."), errors=[FieldError("ids", _("Send ids, or record, or all."))]
+        )
     mine = update(Notification).where(Notification.user_id == ctx.actor.user_id, Notification.seen_at.is_(None))
-    if not everything:
-        mine = mine.where(Notification.id.in_(ids or []))
+    if "ids" in said:
+        mine = mine.where(Notification.id.in_(said["ids"]))
+    if "record" in said:
+        mine = mine.where(Notification.record_id == said["record"])
     ctx.session.execute(mine.values(seen_at=ctx.now), execution_options={"synchronize_session": False})

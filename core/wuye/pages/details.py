@@ -16,6 +16,7 @@ from wuye.errors import Conflict, Invalid, NotFound, Problem, Stale, Text
 from wuye.files import services as files
 from wuye.i18n import _
 from wuye.identity.models import Membership, User
+from wuye.notifications.services import has_unseen
 from wuye.pages import forms, lists, slots
 from wuye.pages.access import Visit, back_to, base_of, page, see
 from wuye.pages.rendering import framed
@@ -142,6 +143,7 @@ def parts_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> dict[s
         "may_comment": True,
         "files": files.listing(ctx, resource, row["id"]),
         "thread_files": files.of_thread(ctx, resource, row["id"]) if resource.is_record else [],
+        "unseen": resource.is_record and has_unseen(ctx, row["id"]),
         "file_base": api.path_of(resource).replace("<estate>", ctx.estate.code) + f"/{row['id']}/files",
         "masked": {n for n, a in resource.attributes.items() if a in resource.masked_attributes}
         if ctx.may("core.reveal")

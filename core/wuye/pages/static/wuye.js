@@ -197,14 +197,23 @@ if (board) {
 
 // ---- the bell: how many are new, told by the server every few seconds
 const bell = $("[data-bell]");
+function ring({ unseen }) {
+  const count = $(".count", bell);
+  count.textContent = unseen > 99 ? "99+" : unseen;
+  count.hidden = !unseen;
+}
 if (bell) {
-  const source = new EventSource(bell.dataset.bell), count = $(".count", bell);
-  source.addEventListener("notifications", (event) => {
-    const { unseen } = JSON.parse(event.data);
-    count.textContent = unseen > 99 ? "99+" : unseen;
-    count.hidden = !unseen;
-  });
+  const source = new EventSource(bell.dataset.bell);
+  source.addEventListener("notifications", (event) => ring(JSON.parse(event.data)));
   addEventListener("pagehide", () => source.close());
+}
+
+// ---- who opens a thing has seen what they were told about it
+const told = $("[data-unseen]");
+if (told) {
+  const headers = { "Content-Type": "application/json", "X-Wuye-Token": $("[name=_token]").value };
+  fetch(told.dataset.seen, { method: "POST", headers, body: JSON.stringify({ record: told.dataset.unseen }) })
+    .then(async (answer) => { if (bell && answer.ok) ring(await answer.json()); }, () => null);  // without a network: another time
 }
 
 // ---- photos are sent as soon as they are chosen
