@@ -26,6 +26,7 @@ from wuye.records.models import Record
 from wuye.resources import fields, service
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import input_schema
+from wuye.resources.undo import EDITED, Doing
 from wuye.web import api, idempotency
 from wuye.web.access import Access
 from wuye.web.files import MAX_UPLOAD
@@ -197,7 +198,7 @@ def _happenings(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> Ite
         yield Happening(
             entry["at"],
             names.get(entry["actor_id"], "") if entry["actor_id"] else "",
-            step.label if step else _EVENTS.get(entry["event"], labels.worded(entry["event"])),
+            _what(owner, entry["event"], data),
             str(
                 data.get("text")
                 or data.get("reason")
@@ -219,6 +220,14 @@ def _happenings(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> Ite
         )
 
 
+def _what(owner: Resource | None, event: str, data: Mapping[str, Any]) -> Text:
+    """Return what an event is called; of what was taken back, the step."""
+    steps = owner.flow.transitions if owner and owner.flow else {}
+    if event == "taken_back" and data.get("action") in steps:
+        return _("Taken back: {action}", action=steps[data["action"]].label)
+    return steps[event].label if event in steps else _EVENTS.get(event, labels.worded(event))
+
+
 def _lines(step: Transition, data: Mapping[str, Any]) -> Iterator[tuple[Text, list[str]]]:
     """Yield what a step was told in lines (the material that it took), each line as one text."""
     for name, item in input_schema(step).fields.items():
@@ -238,6 +247,7 @@ _EVENTS: dict[str, Text] = {
     "created": _("Created"),
     "imported": _("Imported"),
     "edited": _("Changed"),
+    "taken_back": _("Taken back"),
     "comment": _("Comment"),
     "revealed": _("Looked at a masked number"),
     "attached": _("Attached a file"),
@@ -364,12 +374,15 @@ def _edit(visit: Visit, resource: Resource, identity: UUID) -> Any:
     given = forms.answers(visit, schema, names, request.form, whole=False)
     try:
         forms.checked(schema, given, partial=True)
-        service.edit(visit.ctx, resource, identity, given.data, _if_match())
+        doing = Doing(visit.ctx, resource, EDITED)
+        with doing.watched(identity):
+            service.edit(visit.ctx, resource, identity, given.data, _if_match())
     except Stale:
         return _stale(visit, resource, identity, names)
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given, row=row)
-    return see(visit.url_of(resource, identity))
+    visit.doing = doing
+    return see(back_to(request.form.get("next"), visit.url_of(resource, identity)))
 
 
 def _if_match() -> str:
@@ -429,11 +442,14 @@ def _act(visit: Visit, resource: Resource, identity: UUID, action: str) -> Any:
         return see(stored)
     try:
         forms.checked(schema, given)
-        service.act(visit.ctx, resource, identity, action, given.data, _if_match())
+        doing = Doing(visit.ctx, resource, action)
+        with doing.watched(identity):
+            service.act(visit.ctx, resource, identity, action, given.data, _if_match())
     except Stale:
         return _stale(visit, resource, identity, names, step)
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given, row=row, action=step)
+    visit.doing = doing
     address = back_to(request.form.get("next"), visit.url_of(resource, identity))
     store_claim(visit, claim, address)
     return see(address)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from wuye import labels
 from wuye.errors import Text
 from wuye.i18n import LazyText, _, current_locale
-from wuye.pages import times
+from wuye.pages import times, toasts
 from wuye.pages.access import Visit
 from wuye.pages.assets import url_of
 from wuye.pages.values import shown
@@ -109,6 +109,7 @@ def framed(visit: Visit, template: str, status: int = 200, **values: Any) -> Res
         "navigation": list(_navigation(visit)),
         "token": visit.token,
         "see": Showing(visit),
+        "toast": toasts.carried(visit) if request.method == "GET" else None,
     }
     if request.headers.get("X-Part"):
         values["part"] = request.headers["X-Part"]

@@ -103,19 +103,14 @@ addEventListener("keydown", (event) => {
     $(".ttl", next).focus();
   };
   const press = (selector) => $(selector)?.click();
-  const acts = { j: () => move(1), k: () => move(-1), n: () => press("#new"), e: () => press("#edit"), a: () => press("[data-first]"), x: () => $(".pick input", items[now] ?? document)?.click(), "?": () => $("#keys")?.showModal() };
+  const acts = { j: () => move(1), k: () => move(-1), n: () => press("#new"), e: () => press("#edit"), a: () => press("[data-first]"), x: () => $(".pick input", items[now] ?? document)?.click(), z: () => press("#undo"), "?": () => $("#keys")?.showModal() };
   if (acts[key]) { event.preventDefault(); acts[key](); }
 });
 
-// ---- toasts
+// ---- toasts go when what they offer is over
 const toasts = $("#toasts");
-export function toast(text, undo) {
-  const box = Object.assign(document.createElement("div"), { className: "toast", textContent: text });
-  if (undo) { const button = Object.assign(document.createElement("button"), { textContent: undo.label, type: "button" }); button.addEventListener("click", () => { undo.run(); box.remove(); }); box.append(button); }
-  toasts?.append(box);
-  setTimeout(() => box.remove(), 8000);
-  return box;
-}
+function pass(box) { setTimeout(() => box.remove(), box.dataset.seconds * 1000); }
+for (const box of all(".toast")) pass(box);
 
 // ---- choosing many: a click, a click with Shift for all between, or painting over the boxes
 const bulk = $("#bulk");
@@ -141,34 +136,6 @@ if (bulk) {
   // A drag that began on a box ends as a click on the item that both have in common: it must not open anything.
   document.addEventListener("click", (event) => { if (painting?.moved) event.preventDefault(); }, true);
   document.addEventListener("change", (event) => { if (event.target.matches(".pick input")) tell(); });
-
-  // ---- what was given away waits eight seconds before it is sent, or until one leaves the page
-  const pending = new Set();
-  bulk.addEventListener("submit", (event) => {
-    const later = event.submitter?.dataset.later;
-    if (!later) return;
-    event.preventDefault();
-    const chosen = boxes().filter((box) => box.checked), body = new URLSearchParams(new FormData(bulk, event.submitter));
-    const items = chosen.map((box) => box.closest(".item"));
-    const back = () => { for (const item of items) item.hidden = false; };
-    for (const item of items) item.hidden = true;
-    for (const box of chosen) box.checked = false;
-    const task = { send };
-    const box = toast(later.replace("{n}", items.length), { label: bulk.dataset.undo, run: () => { pending.delete(task); clearTimeout(timer); back(); } });
-    const timer = setTimeout(send, 8000);
-    pending.add(task);
-    delete bulk.dataset.sent;
-    async function send() {
-      if (!pending.delete(task)) return;
-      clearTimeout(timer);
-      box.remove();
-      const answer = await fetch(bulk.getAttribute("action"), { method: "POST", body, keepalive: true, headers: { Accept: "application/json" } }).catch(() => null);
-      const said = answer?.ok ? await answer.json() : null;
-      if (!said || said.failed.length) back();
-      toast(said ? [bulk.dataset.done.replace("{n}", said.done), ...said.failed.map((each) => `${each.number}: ${each.reason}`)].join(" ") : bulk.dataset.undo);
-    }
-  });
-  addEventListener("pagehide", () => { for (const task of [...pending]) task.send(); });
 }
 
 // ---- the board: dragged to a permitted state
