@@ -16,7 +16,7 @@ from wuye.errors import Conflict, Invalid, NotFound, Problem, Stale, Text
 from wuye.files import services as files
 from wuye.i18n import _
 from wuye.identity.models import Membership, User
-from wuye.pages import forms, lists, slots
+from wuye.pages import forms, lists, slots, toasts
 from wuye.pages.access import Visit, back_to, base_of, page, see
 from wuye.pages.rendering import framed
 from wuye.people.models import Person
@@ -136,6 +136,7 @@ def parts_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> dict[s
     return {
         "actions": actions_of(visit, resource, row),
         "steps": steps_of(flow, row) if flow else [],
+        "editable": forms.editable(visit, resource),
         "facts": [name for name in _facts(resource) if row.get(name) not in (None, "")],
         "happened": happened,
         "related": list(_related(visit, row)) if resource.is_record else [],
@@ -338,8 +339,9 @@ def _form(
         title: Text = action.label
     else:
         title = _("Edit") if row else resource.look.create or _("Create")
+    template = "cell_form.html" if request.headers.get("X-Part") else "form.html"
     return framed(
-        visit, "form.html", status, resource=resource, inputs=list(fields), row=row, action=action, problem=problem,
+        visit, template, status, resource=resource, inputs=list(fields), row=row, action=action, problem=problem,
         title=title, key=key or request.form.get(KEY) or str(uuid4()),
     )  # fmt: skip
 
@@ -364,11 +366,14 @@ def _again(
 
 
 def _edit(visit: Visit, resource: Resource, identity: UUID) -> Any:
-    """Show the form with what the thing has now, or change it."""
+    """Show the form with what the thing has now, or change it; `?only=` is the one field that it is about."""
     schema = resource.instance
     row = service.read(visit.ctx, resource, identity)
+    only = request.args.get("only", "")
     masked = {name for name, attribute in resource.attributes.items() if attribute in resource.masked_attributes}
     names = [name for name in forms.names_of(schema, resource.look.form) if name not in masked]
+    if only in forms.editable(visit, resource):
+        names = [only]
     if request.method == "GET":
         return _form(visit, resource, forms.inputs(visit, schema, names, row), row=row)
     given = forms.answers(visit, schema, names, request.form, whole=False)
@@ -382,7 +387,12 @@ def _edit(visit: Visit, resource: Resource, identity: UUID) -> Any:
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given, row=row)
     visit.doing = doing
-    return see(back_to(request.form.get("next"), visit.url_of(resource, identity)))
+    onward = back_to(request.form.get("next"), visit.url_of(resource, identity))
+    if not request.headers.get("X-Part"):
+        return see(onward)
+    step, row = doing.keep(), service.read(visit.ctx, resource, identity)
+    toast = toasts.toast_of(visit, step) if step else None
+    return framed(visit, "cell.html", resource=resource, row=row, name=only, toast=toast, path=onward)
 
 
 def _if_match() -> str:
