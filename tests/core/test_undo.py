@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import inspect, select, text
 
 from wuye.api import Conflict, Record
-from wuye.context import Actor
+from wuye.context import Actor, Context
 from wuye.errors import NotFound, Problem
 from wuye.jobs.queue import enqueue
 from wuye.notifications.models import Notification
@@ -242,6 +242,22 @@ def test_giving_back_to_somebody_is_no_news_to_them(estate, acting, done):
     take_back(acting, step)
     with estate.context() as ctx:
         assert [each.kind for each in ctx.session.scalars(select(Notification))] == ["assigned"]
+
+
+def test_a_plugin_may_insist_that_it_stays(estate, acting, done, monkeypatch):
+    request = make(estate, REQUESTS)
+    step = done(REQUESTS, request, "reject", {"reason": "no"})
+    call = Context.call
+
+    def veto(ctx, hook, **arguments):
+        if hook == "before_change" and arguments["event"] == "taken_back":
+            raise Conflict("It is in the books.")
+        return call(ctx, hook, **arguments)
+
+    monkeypatch.setattr(Context, "call", veto)
+    assert take_back(acting, step) == ["It is in the books."]
+    assert columns(estate, request)["state"] == "rejected"
+    assert "taken_back" not in events(estate, request)
 
 
 def test_old_steps_are_forgotten(estate, done):

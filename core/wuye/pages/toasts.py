@@ -52,7 +52,7 @@ def carried(visit: "Visit") -> Toast | None:
     """Return what this page has to say of the request before it; most have nothing, and ask the database nothing."""
     value = request.cookies.get(_COOKIE)
     if value == _TAKEN_BACK:
-        return Toast(_("Taken back."))
+        return Toast(_("Taken back"))
     try:
         step = undo.find(visit.ctx, UUID(value)) if value else None
     except ValueError:

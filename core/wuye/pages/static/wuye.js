@@ -154,7 +154,7 @@ function drawCell(cell, text, focus) {
   const form = parsed(text).firstElementChild;
   cell.replaceChildren(form);
   opened.get(cell).said = said(form);
-  if (focus) { const field = $("select, textarea, input:not([type=hidden], [type=radio])", form); field.focus(); field.select?.(); }
+  if (focus) { const field = $("select, textarea, input:not([type=hidden], [type=radio])", form); field.focus(); field.select?.(); form.scrollIntoView({ block: "nearest", inline: "nearest" }); }
 }
 function closeCell(cell, focus) {
   cell.replaceChildren(...opened.get(cell).stood);
