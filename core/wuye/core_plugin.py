@@ -13,7 +13,7 @@ from wuye.i18n import _
 from wuye.identity.codes import sign_out_person, sign_out_who_left
 from wuye.imports.runs import purge as purge_imports
 from wuye.imports.work import proceed
-from wuye.jobs.core_jobs import purge_idempotency_keys, purge_notifications
+from wuye.jobs.core_jobs import purge_idempotency_keys, purge_notifications, purge_undo_steps
 from wuye.jobs.declaration import Job
 from wuye.notifications.declaration import NotificationKind
 from wuye.notifications.services import CORE_KINDS
@@ -144,6 +144,7 @@ class Core(Plugin):
         """Tidy up."""
         yield Job("purge_idempotency_keys", purge_idempotency_keys, cron="17 * * * *")
         yield Job("sign_out_who_left", sign_out_who_left, cron="3 18 * * *")
+        yield Job("purge_undo_steps", purge_undo_steps, cron="47 * * * *")
         yield Job("purge_notifications", purge_notifications, cron="41 19 * * *")
         yield Job("import_file", proceed)
         yield Job("estate_task", perform)

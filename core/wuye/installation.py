@@ -23,6 +23,7 @@ from wuye.i18n import _
 from wuye.identity import models as _identity  # noqa: F401 (its tables belong to the metadata)
 from wuye.imports import models as _imports  # noqa: F401 (the same)
 from wuye.plugins.loader import Plugin, Plugins, load
+from wuye.resources import undo as _undo  # noqa: F401 (the same)
 from wuye.resources import views as _views  # noqa: F401 (the same)
 from wuye.settings import models as _settings  # noqa: F401 (the same)
 

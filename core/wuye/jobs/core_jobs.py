@@ -7,6 +7,7 @@ from sqlalchemy import delete
 from wuye.context import Context
 from wuye.notifications.models import Notification
 from wuye.records.models import IdempotencyKey
+from wuye.resources.undo import GRACE, WINDOW, UndoStep
 
 #: Answers are kept this long for a repeated request (Stripe's least).
 KEEP_ANSWERS = timedelta(hours=24)
@@ -18,6 +19,11 @@ KEEP_SEEN = timedelta(days=90)
 def purge_idempotency_keys(ctx: Context) -> None:
     """Forget the answers to requests of more than a day ago."""
     ctx.session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < ctx.now - KEEP_ANSWERS))
+
+
+def purge_undo_steps(ctx: Context) -> None:
+    """Forget what nobody can take back any more."""
+    ctx.session.execute(delete(UndoStep).where(UndoStep.created_at < ctx.now - WINDOW - GRACE))
 
 
 def purge_notifications(ctx: Context) -> None:

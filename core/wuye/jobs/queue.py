@@ -23,11 +23,16 @@ def enqueue(ctx: Context, job: str, **arguments: Any) -> None:
     put(ctx.session, ctx.estate.code, job, arguments)
 
 
+#: Under this name a session counts the jobs that it has queued: what they do cannot be taken back.
+QUEUED = "queued"
+
+
 def put(session: Session, estate: str, job: str, arguments: dict[str, Any]) -> None:
     """Queue a job for an estate on a session's own connection; of one kind an estate has one at a time."""
     connection = session.connection().connection.driver_connection
     task = _app.configure_task(RUN, allow_unknown=True, connection=connection, lock=f"{estate} {job}")
     task.defer(estate=estate, job=job, arguments=arguments)
+    session.info[QUEUED] = session.info.get(QUEUED, 0) + 1
 
 
 #: Never opened: it only knows how to write a job on somebody else's connection.

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, g, redirect, request
+from flask import Flask, g, make_response, redirect, request
 from werkzeug.wrappers import Response
 
 from wuye.context import Context
@@ -14,8 +14,10 @@ from wuye.errors import NotFound, Unauthenticated
 from wuye.i18n import _
 from wuye.identity import sessions
 from wuye.identity.services import Caller
+from wuye.pages.toasts import carry
 from wuye.resources import query
 from wuye.resources.declaration import Resource
+from wuye.resources.undo import Doing
 from wuye.web import browser
 from wuye.web.access import SIGNED_IN, Access, call_for, context_of, declare, installation
 from wuye.web.database import request_session
@@ -25,10 +27,14 @@ View = Callable[..., Any]
 
 @dataclass
 class Visit:
-    """One request of somebody signed in to an estate's page: the step's context, and what the frame around it shows."""
+    """One request of somebody signed in to an estate's page: the step's context, and what the frame around it shows.
+
+    `doing` is what the request did, if the next page shall offer to take it back.
+    """
 
     ctx: Context
     caller: Caller
+    doing: Doing | None = None
     _wanted: list[tuple[Resource, query.Query]] = field(default_factory=list)
     _counted: list[int] | None = None
 
@@ -103,6 +109,8 @@ def page(
         answer = view(g.visit, **arguments)
         if request.method != "GET":
             g.visit.ctx.seal()
+            answer = make_response(answer)
+            carry(g.visit, answer)
             g.visit.ctx.session.commit()
         return answer
 

@@ -9,7 +9,7 @@ from flask import Flask, request
 from wuye.errors import Invalid, Problem, Text
 from wuye.i18n import _
 from wuye.pages import forms
-from wuye.pages.access import Visit, base_of, page
+from wuye.pages.access import Visit, back_to, base_of, page, see
 from wuye.pages.rendering import framed
 from wuye.people.models import Person
 from wuye.people.services import on_duty
@@ -18,8 +18,8 @@ from wuye.records.flow import Transition
 from wuye.resources import fields, query, service
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import input_schema
+from wuye.resources.undo import Doing
 from wuye.web.access import Access
-from wuye.web.problems import json_response
 
 #: As many as one page can show.
 _MOST = query.MAX_LIMIT
@@ -63,7 +63,10 @@ def _bulk(visit: Visit, resource: Resource) -> Any:
     possible = {
         step.name: step for row in rows for step in records.available(visit.ctx, records.sketch(resource.kind, row))
     }
-    shown: dict[str, Any] = {"resource": resource, "rows": rows, "possible": possible, "results": None}
+    onward = back_to(request.form.get("next"), visit.url_of(resource))
+    shown: dict[str, Any] = {
+        "resource": resource, "rows": rows, "possible": possible, "results": None, "onward": onward,
+    }  # fmt: skip
     if person := request.form.get("give"):
         action = next((step for step in possible.values() if _gives(step)), None)
         return _done(visit, resource, rows, action, {"assignee": person}, shown) if action else _choice(visit, shown)
@@ -112,22 +115,20 @@ def _choice(
 def _done(
     visit: Visit, resource: Resource, rows: Rows, action: Transition, data: Mapping[str, Any], shown: dict[str, Any]
 ) -> Any:
-    """Take the action on each, and say what became of it: to a script in few words, else as a page."""
-    results = [(row, _one_of_many(visit, resource, row, action.name, data)) for row in rows]
-    if request.headers.get("Accept") == "application/json":
-        failed = [{"number": row["number"], "reason": str(reason)} for row, reason in results if reason]
-        return json_response({"done": len(results) - len(failed), "failed": failed})
+    """Take the action on each and go back to the list; what could not be done is told on a page, with the reason."""
+    visit.doing = Doing(visit.ctx, resource, action.name)
+    results = [(row, _one_of_many(visit, visit.doing, row, data)) for row in rows]
+    if not any(reason for _row, reason in results):
+        return see(shown["onward"])
     return framed(visit, "bulk.html", title=action.label, inputs=[], problem=None, action=action,
                   **{**shown, "results": results})  # fmt: skip
 
 
-def _one_of_many(
-    visit: Visit, resource: Resource, row: Mapping[str, Any], action: str, data: Mapping[str, Any]
-) -> Text | None:
+def _one_of_many(visit: Visit, doing: Doing, row: Mapping[str, Any], data: Mapping[str, Any]) -> Text | None:
     """Take the action on one; return why not if it cannot be done, which costs the others nothing."""
     try:
-        with visit.ctx.session.begin_nested():
-            service.act(visit.ctx, resource, row["id"], action, data, "*")
+        with visit.ctx.session.begin_nested(), doing.watched(row["id"]):
+            service.act(visit.ctx, doing.resource, row["id"], doing.event, data, "*")
     except Problem as problem:
         visit.ctx.discard()
         return problem.detail

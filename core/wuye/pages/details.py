@@ -17,7 +17,7 @@ from wuye.files import services as files
 from wuye.i18n import _
 from wuye.identity.models import Membership, User
 from wuye.notifications.services import has_unseen
-from wuye.pages import forms, lists, slots
+from wuye.pages import forms, lists, slots, toasts
 from wuye.pages.access import Visit, back_to, base_of, page, see
 from wuye.pages.rendering import framed
 from wuye.people.models import Person
@@ -27,6 +27,7 @@ from wuye.records.models import Record
 from wuye.resources import fields, service
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import input_schema
+from wuye.resources.undo import EDITED, Doing
 from wuye.web import api, idempotency
 from wuye.web.access import Access
 from wuye.web.files import MAX_UPLOAD
@@ -136,6 +137,7 @@ def parts_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> dict[s
     return {
         "actions": actions_of(visit, resource, row),
         "steps": steps_of(flow, row) if flow else [],
+        "editable": forms.editable(visit, resource),
         "facts": [name for name in _facts(resource) if row.get(name) not in (None, "")],
         "happened": happened,
         "related": list(_related(visit, row)) if resource.is_record else [],
@@ -199,7 +201,7 @@ def _happenings(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> Ite
         yield Happening(
             entry["at"],
             names.get(entry["actor_id"], "") if entry["actor_id"] else "",
-            step.label if step else _EVENTS.get(entry["event"], labels.worded(entry["event"])),
+            _what(owner, entry["event"], data),
             str(
                 data.get("text")
                 or data.get("reason")
@@ -221,6 +223,14 @@ def _happenings(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> Ite
         )
 
 
+def _what(owner: Resource | None, event: str, data: Mapping[str, Any]) -> Text:
+    """Return what an event is called; of what was taken back, the step."""
+    steps = owner.flow.transitions if owner and owner.flow else {}
+    if event == "taken_back" and data.get("action") in steps:
+        return _("Taken back: {action}", action=steps[data["action"]].label)
+    return steps[event].label if event in steps else _EVENTS.get(event, labels.worded(event))
+
+
 def _lines(step: Transition, data: Mapping[str, Any]) -> Iterator[tuple[Text, list[str]]]:
     """Yield what a step was told in lines (the material that it took), each line as one text."""
     for name, item in input_schema(step).fields.items():
@@ -240,6 +250,7 @@ _EVENTS: dict[str, Text] = {
     "created": _("Created"),
     "imported": _("Imported"),
     "edited": _("Changed"),
+    "taken_back": _("Taken back"),
     "comment": _("Comment"),
     "revealed": _("Looked at a masked number"),
     "attached": _("Attached a file"),
@@ -334,8 +345,9 @@ def _form(
     else:
         title = _("Edit") if row else resource.look.create or _("Create")
     then = resource.flow.transitions[resource.look.then] if resource.flow and resource.look.then and not row else None
+    template = "cell_form.html" if request.headers.get("X-Part") else "form.html"
     return framed(
-        visit, "form.html", status, resource=resource, inputs=list(fields), row=row, action=action, problem=problem,
+        visit, template, status, resource=resource, inputs=list(fields), row=row, action=action, problem=problem,
         then=then if then and visit.ctx.may(then.permission) else None, title=title, key=key or request.form.get(KEY) or str(uuid4()),
     )  # fmt: skip
 
@@ -360,22 +372,33 @@ def _again(
 
 
 def _edit(visit: Visit, resource: Resource, identity: UUID) -> Any:
-    """Show the form with what the thing has now, or change it."""
+    """Show the form with what the thing has now, or change it; `?only=` is the one field that it is about."""
     schema = resource.instance
     row = service.read(visit.ctx, resource, identity)
+    only = request.args.get("only", "")
     masked = {name for name, attribute in resource.attributes.items() if attribute in resource.masked_attributes}
     names = [name for name in forms.names_of(schema, resource.look.form) if name not in masked]
+    if only in forms.editable(visit, resource):
+        names = [only]
     if request.method == "GET":
         return _form(visit, resource, forms.inputs(visit, schema, names, row), row=row)
     given = forms.answers(visit, schema, names, request.form, whole=False)
     try:
         forms.checked(schema, given, partial=True)
-        service.edit(visit.ctx, resource, identity, given.data, _if_match())
+        doing = Doing(visit.ctx, resource, EDITED)
+        with doing.watched(identity):
+            service.edit(visit.ctx, resource, identity, given.data, _if_match())
     except Stale:
         return _stale(visit, resource, identity, names)
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given, row=row)
-    return see(visit.url_of(resource, identity))
+    visit.doing = doing
+    onward = back_to(request.form.get("next"), visit.url_of(resource, identity))
+    if not request.headers.get("X-Part"):
+        return see(onward)
+    step, row = doing.keep(), service.read(visit.ctx, resource, identity)
+    toast = toasts.toast_of(visit, step) if step else None
+    return framed(visit, "cell.html", resource=resource, row=row, name=only, toast=toast, path=onward)
 
 
 def _if_match() -> str:
@@ -435,11 +458,14 @@ def _act(visit: Visit, resource: Resource, identity: UUID, action: str) -> Any:
         return see(stored)
     try:
         forms.checked(schema, given)
-        service.act(visit.ctx, resource, identity, action, given.data, _if_match())
+        doing = Doing(visit.ctx, resource, action)
+        with doing.watched(identity):
+            service.act(visit.ctx, resource, identity, action, given.data, _if_match())
     except Stale:
         return _stale(visit, resource, identity, names, step)
     except Problem as problem:
         return _again(visit, resource, schema, names, problem, given, row=row, action=step)
+    visit.doing = doing
     address = back_to(request.form.get("next"), visit.url_of(resource, identity))
     store_claim(visit, claim, address)
     return see(address)

@@ -77,6 +77,15 @@ def names_of(schema: Schema, wanted: Sequence[str] = ()) -> list[str]:
     return list(wanted) or list(schema.load_fields)
 
 
+def editable(visit: Visit, resource: Resource) -> set[str]:
+    """Return the fields that the visitor may change one by one, where they stand; masked ones only on the whole form."""
+    if resource.update is None or not visit.ctx.may(resource.update):
+        return set()
+    taken = resource.instance.load_fields
+    shown = {name for name, attribute in resource.attributes.items() if attribute not in resource.masked_attributes}
+    return {name for name in shown & taken.keys() if not isinstance(taken[name], fields.Lines)}
+
+
 def inputs(
     visit: Visit,
     schema: Schema,
@@ -182,7 +191,7 @@ def answers(visit: Visit, schema: Schema, names: Sequence[str], form: Mapping[st
         elif not text.strip():
             if not whole and item.allow_none:
                 found.data[name] = None
-            elif not whole and item.required:
+            elif not whole and (item.required or name in form):  # whether it may be empty, the schema says
                 found.data[name] = ""
         elif isinstance(item, fields.Reference):
             _resolve(visit, item, name, text, found)

@@ -2,7 +2,7 @@
 
 import calendar
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from wuye.contracts import CATEGORIES
 from wuye.errors import BadRequest, Text
 from wuye.i18n import _, current_locale
 from wuye.imports import runs
-from wuye.pages import bulk, charts
+from wuye.pages import bulk, charts, forms
 from wuye.pages.access import Visit, base_of, page, see
 from wuye.pages.rendering import framed
 from wuye.people.models import Person
@@ -53,6 +53,17 @@ class Chip:
     label: Text
     value: Text
     without: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """A column that a table can have; of one that is shown, the addresses with it one place further left and right."""
+
+    name: str
+    label: Text
+    shown: bool
+    left: str = ""
+    right: str = ""
 
 
 @dataclass
@@ -144,9 +155,26 @@ class Listing:
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the table."""
-        chosen = ",".join(self.arguments.get("fields", [])).split(",")
-        return [name for name in chosen if name in self.resource.attributes] or list(self.resource.columns)
+        """The columns of the table, in their order."""
+        return columns_of(self.resource, self.arguments)
+
+    @property
+    def column_choices(self) -> Iterator[ColumnChoice]:
+        """The columns that a table can have: the shown ones in their order, then the others."""
+        shown = self.columns
+        for place, name in enumerate(shown):
+            left, right = [
+                self.url(view="table", fields=",".join(_swapped(shown, place, place + step))) for step in (-1, 1)
+            ]
+            yield ColumnChoice(name, self._label(name), True, left, right)
+        for name in self.resource.attributes:
+            if name not in (*shown, "id", "version", "thread", "phase", "kind"):
+                yield ColumnChoice(name, self._label(name), False)
+
+    @property
+    def editable(self) -> set[str]:
+        """The columns that the visitor may change where they stand."""
+        return forms.editable(self.visit, self.resource)
 
     @property
     def shapes(self) -> Iterator[tuple[str, Text, str]]:
@@ -256,11 +284,24 @@ def _tabs(visit: Visit, resource: Resource, stored: Any, current: str) -> Iterat
         )
 
 
+def columns_of(resource: Resource, arguments: Mapping[str, list[str]]) -> list[str]:
+    """Return the columns that an address asks for, each once and in this order; the resource's own if it asks for none."""
+    chosen = ",".join(arguments.get("fields", [])).split(",")
+    return [name for name in dict.fromkeys(chosen) if name in resource.attributes] or list(resource.columns)
+
+
+def _swapped(names: Sequence[str], one: int, other: int) -> list[str]:
+    """Return the names with two of them in each other's place; at the ends, where there is no other, as they are."""
+    swapped = list(names)
+    if 0 <= other < len(names):
+        swapped[one], swapped[other] = names[other], names[one]
+    return swapped
+
+
 def _fields_of(resource: Resource, shape: str, arguments: Mapping[str, list[str]]) -> tuple[str, ...]:
     """Return the fields to read: what the table shows, or what a list's items need."""
     if shape == "table" or not resource.is_record:
-        chosen = [name for name in ",".join(arguments.get("fields", [])).split(",") if name in resource.attributes]
-        shown = chosen or list(resource.columns)
+        shown = columns_of(resource, arguments)
         return tuple(dict.fromkeys(["id", *shown, *(_ITEM[1:5] if resource.is_record else ())]))
     icons = [resource.look.icons[0]] if resource.look.icons else []
     meta = resource.look.meta or ("place", "requester")

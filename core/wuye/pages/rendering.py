@@ -13,7 +13,7 @@ from markupsafe import Markup
 from wuye import labels
 from wuye.errors import Text
 from wuye.i18n import LazyText, _, current_locale
-from wuye.pages import times
+from wuye.pages import times, toasts
 from wuye.pages.access import Visit
 from wuye.pages.assets import url_of
 from wuye.pages.values import shown
@@ -109,6 +109,7 @@ def framed(visit: Visit, template: str, status: int = 200, **values: Any) -> Res
         "navigation": list(_navigation(visit)),
         "token": visit.token,
         "see": Showing(visit),
+        "toast": toasts.carried(visit) if request.method == "GET" else None,
     }
     if request.headers.get("X-Part"):
         values["part"] = request.headers["X-Part"]
@@ -160,6 +161,10 @@ def _navigation(visit: Visit) -> Iterator[tuple[Text | None, list[Entry]]]:
         yield _("Records"), records
 
 
+#: The fields that a thing is called by.
+_NAMES = ("number", "name", "label", "code")
+
+
 class Showing:
     """How values are shown in the visitor's language and the estate's zone; templates call it `see`."""
 
@@ -170,6 +175,7 @@ class Showing:
         self._states: dict[tuple[str, str], tuple[str, Text]] = {}
         self._tags: dict[tuple[str, str], Markup] = {}
         self._avatars: dict[str | None, Markup] = {}
+        self._pens: dict[str, Markup] = {}
 
     def ago(self, at: Any) -> Text:
         """How long ago."""
@@ -230,6 +236,18 @@ class Showing:
     def label(self, resource: Resource, name: str) -> Text:
         """What a field is called."""
         return labels.field_label(name, resource.instance.fields[name])
+
+    def pen(self, resource: Resource, row: Mapping[str, Any], name: str) -> Markup:
+        """The way to change one field where it stands; a table has hundreds, so that most of it is drawn once."""
+        if name not in self._pens:
+            before, _place, after = str(
+                _("Edit {field}: {thing}", field=self.label(resource, name), thing="\0")
+            ).partition("\0")
+            self._pens[name] = Markup(
+                '<a class="ib mini pen" href="{}/{{}}/edit?only={}">{}<span class="sr">{}{{}}{}</span></a>'
+            ).format(self.visit.url_of(resource), name, icon("pen", "s"), before, after)
+        thing = next((row[each] for each in _NAMES if row.get(each)), "")
+        return self._pens[name].format(row["id"], thing)
 
     def state(self, kind: str, state: str, phase: str) -> tuple[str, Text]:
         """How a state is drawn, and what it is called."""

@@ -21,6 +21,7 @@ from wuye.pages import (
     settings,
     signin,
     telephone,
+    undoing,
 )
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import PAGE
@@ -38,6 +39,7 @@ def register(app: Flask) -> None:
     signin.register(app)
     desk.register(app)
     searching.register(app)
+    undoing.register(app)
     settings.register(app)
     for declared in app.extensions["wuye"].plugins.registry.settings.values():
         plugin_settings.register(app, declared)

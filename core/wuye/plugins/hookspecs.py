@@ -132,15 +132,15 @@ class Events:
     def before_change(self, ctx: "Context", record: "Record", event: str, data: Mapping[str, Any]) -> None:
         """Look at a change before it is made, and veto it by raising a `Problem`.
 
-        When: before a record is created (`event` is `created`), edited (`edited`) or takes a transition (its name);
-        `data` is the validated input. How often: once a change. Transaction: inside the one of the step. Return:
+        When: before a record is created (`event` is `created`), edited (`edited`), takes a transition (its name) or is put
+        back to before one (`taken_back`); `data` is the validated input, or what is put back. How often: once a change. Transaction: inside the one of the step. Return:
         nothing. Exception: the step fails; a `Problem` is shown to the caller, anything else becomes a conflict that
         names the plugin; nothing is written.
         """
 
     @mode("write")
     def record_changed(self, ctx: "Context", record: "Record", event: str) -> None:
-        """React to a record that was created, edited or took a transition.
+        """React to a record that was created, edited, took a transition, or was put back to before one (`taken_back`).
 
         When: after the change was made, before the commit. How often: once a change. Transaction: inside the one of the
         step, in a savepoint of its own. Return: nothing. Exception: the savepoint is rolled back and the error logged

@@ -151,6 +151,24 @@ def take(ctx: Context, record: Record, action: str, data: Mapping[str, Any] | No
     return record
 
 
+def take_back(ctx: Context, record: Record, action: str, former: Mapping[str, Any]) -> None:
+    """Put a record back to how it was before a transition; nothing of what the transition's own code does is run.
+
+    `former` are the attributes that the transition has changed, with their values before it.
+    """
+    ctx.call("before_change", record=record, event="taken_back", data=former)
+    before = record.state
+    for name, value in former.items():
+        setattr(record, name, value)
+    record.updated_at = ctx.now
+    ctx.log(record, "taken_back", {"action": action, "from": before, "to": record.state})
+    resource = ctx.loaded.registry.resource_of_kind(record.kind)
+    assert resource is not None, "its flow was asked for"
+    if former.keys() & set(resource.search):
+        search.index(ctx.session, record.kind, record.id, resource.search_text(record))
+    ctx.call("record_changed", record=record, event="taken_back")
+
+
 def available(ctx: Context, record: Record) -> list[Transition]:
     """Return the transitions that the actor may take now."""
     return [

@@ -1,4 +1,4 @@
-// What pages do better with a script: the palette, keys, the board, suggestions, undo. Without it everything still works.
+// What pages do better with a script: the palette, keys, the board, suggestions, editing in place. Without it everything still works.
 const $ = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -34,6 +34,7 @@ const waiting = new Map();
 document.addEventListener("input", (event) => {
   const field = event.target;
   if (!field.dataset?.suggest) return;
+  for (const choice of all("[type=radio]", field.closest(".field"))) choice.checked = false;
   clearTimeout(waiting.get(field));
   waiting.set(field, setTimeout(() => suggest(field), 150));
 });
@@ -103,19 +104,14 @@ addEventListener("keydown", (event) => {
     $(".ttl", next).focus();
   };
   const press = (selector) => $(selector)?.click();
-  const acts = { j: () => move(1), k: () => move(-1), n: () => press("#new"), e: () => press("#edit"), a: () => press("[data-first]"), x: () => $(".pick input", items[now] ?? document)?.click(), "?": () => $("#keys")?.showModal() };
+  const acts = { j: () => move(1), k: () => move(-1), n: () => press("#new"), e: () => press("#edit"), a: () => press("[data-first]"), x: () => $(".pick input", items[now] ?? document)?.click(), z: () => press("#undo"), "?": () => $("#keys")?.showModal() };
   if (acts[key]) { event.preventDefault(); acts[key](); }
 });
 
-// ---- toasts
+// ---- toasts go when what they offer is over
 const toasts = $("#toasts");
-export function toast(text, undo) {
-  const box = Object.assign(document.createElement("div"), { className: "toast", textContent: text });
-  if (undo) { const button = Object.assign(document.createElement("button"), { textContent: undo.label, type: "button" }); button.addEventListener("click", () => { undo.run(); box.remove(); }); box.append(button); }
-  toasts?.append(box);
-  setTimeout(() => box.remove(), 8000);
-  return box;
-}
+function pass(box) { setTimeout(() => box.remove(), box.dataset.seconds * 1000); }
+for (const box of all(".toast")) pass(box);
 
 // ---- choosing many: a click, a click with Shift for all between, or painting over the boxes
 const bulk = $("#bulk");
@@ -141,34 +137,120 @@ if (bulk) {
   // A drag that began on a box ends as a click on the item that both have in common: it must not open anything.
   document.addEventListener("click", (event) => { if (painting?.moved) event.preventDefault(); }, true);
   document.addEventListener("change", (event) => { if (event.target.matches(".pick input")) tell(); });
+}
 
-  // ---- what was given away waits eight seconds before it is sent, or until one leaves the page
-  const pending = new Set();
-  bulk.addEventListener("submit", (event) => {
-    const later = event.submitter?.dataset.later;
-    if (!later) return;
+// ---- fields are changed where they stand: a double click or the pen opens the form that the pen leads to, Escape closes it
+const opened = new WeakMap(); // the cell → what stood in it, and what its form said when it was drawn
+const said = (form) => new URLSearchParams(new FormData(form)).toString();
+const parsed = (text) => new DOMParser().parseFromString(text, "text/html").body;
+async function openCell(cell) {
+  if ($("form", cell)) return;
+  const pen = $(".pen", cell), answer = await fetch(pen.href, { headers: { "X-Part": cell.dataset.part } }).catch(() => null);
+  if (!answer?.ok) return location.assign(pen.href);
+  opened.set(cell, { stood: [...cell.childNodes] });
+  drawCell(cell, await answer.text(), true);
+}
+function drawCell(cell, text, focus) {
+  const form = parsed(text).firstElementChild;
+  cell.replaceChildren(form);
+  opened.get(cell).said = said(form);
+  if (focus) { const field = $("select, textarea, input:not([type=hidden], [type=radio])", form); field.focus(); field.select?.(); form.scrollIntoView({ block: "nearest", inline: "nearest" }); }
+}
+function closeCell(cell, focus) {
+  cell.replaceChildren(...opened.get(cell).stood);
+  opened.delete(cell);
+  if (cell.closest("table")) stop($(".pen", cell));
+  if (focus) $(".pen", cell).focus();
+}
+async function saveCell(form, focus) {
+  const cell = form.parentElement;
+  if (form.dataset.busy) return;
+  form.dataset.busy = "1";
+  const next = Object.assign(document.createElement("input"), { type: "hidden", name: "next", value: location.pathname + location.search });
+  form.append(next);
+  const answer = await fetch(form.getAttribute("action"), { method: "POST", body: said(form), keepalive: true, headers: { "X-Part": cell.dataset.part, "Content-Type": "application/x-www-form-urlencoded" } }).catch(() => null);
+  if (answer && ![200, 409, 422].includes(answer.status)) return form.submit(); // it changed meanwhile, or worse: a page says so
+  if (!answer) {
+    delete form.dataset.busy;
+    next.remove();
+    if (!$(".error", form)) form.append(Object.assign(document.createElement("p"), { className: "error", role: "alert", textContent: form.dataset.failed }));
+    return;
+  }
+  const text = await answer.text();
+  if (!answer.ok) return drawCell(cell, text, focus);
+  const made = parsed(text).firstElementChild, box = $(".toast", made);
+  opened.get(cell).stood = [...made.firstElementChild.childNodes];
+  for (const version of all("#detail [name=_version]")) if (cell.closest("#detail")) version.value = made.dataset.version;
+  closeCell(cell, focus);
+  if (box) { toasts.replaceChildren(box); pass(box); }
+}
+document.addEventListener("click", (event) => {
+  const pen = event.target.closest(".pen");
+  if (!pen || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  openCell(pen.parentElement);
+});
+document.addEventListener("dblclick", (event) => {
+  const cell = event.target.closest("[data-part]");
+  if (cell && !event.target.closest("a, form")) openCell(cell);
+});
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches(".cell-form")) return;
+  event.preventDefault();
+  saveCell(event.target, true);
+});
+document.addEventListener("keydown", (event) => {
+  const form = event.target.closest(".cell-form");
+  if (!form || event.isComposing) return;
+  if (event.key === "Escape") { event.stopPropagation(); form.dataset.busy = "1"; closeCell(form.parentElement, true); }
+  if (event.key === "Enter" && (!event.target.matches("textarea") || event.ctrlKey || event.metaKey)) { event.preventDefault(); saveCell(form, true); }
+});
+document.addEventListener("focusout", (event) => {
+  const form = event.target.closest?.(".cell-form");
+  if (!form || form.dataset.busy || !document.hasFocus() || form.contains(event.relatedTarget)) return;
+  if (said(form) !== opened.get(form.parentElement).said) saveCell(form, false);
+  else if (!$(".error", form)) { form.dataset.busy = "1"; closeCell(form.parentElement, false); }
+});
+// In a table the pens are one stop of the Tab key; the arrows go from one to the next.
+function stop(pen) { for (const each of all("table .pen")) each.tabIndex = each === pen ? 0 : -1; }
+stop($("table .pen"));
+document.addEventListener("focusin", (event) => { if (event.target.matches("table .pen")) stop(event.target); });
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  if (!step || !event.target.matches("table .pen")) return;
+  const cell = event.target.closest("td"), row = cell.parentElement;
+  const rows = step[1] ? row.parentElement.rows[row.sectionRowIndex + step[1]] : row;
+  const line = all(".pen", row).indexOf(event.target), next = all(".pen", rows ?? row)[step[1] ? line : line + step[0]];
+  if (next) { event.preventDefault(); next.focus(); }
+});
+
+// ---- the columns of a table: put into order by their arrows, or dragged
+for (const list of all("[data-order]")) {
+  const tell = (item) => {
+    const shown = all("li", list).filter((each) => $("input", each).checked), words = { column: $("label span", item).textContent, n: shown.indexOf(item) + 1, all: shown.length };
+    $("[role=status]", list.parentElement).textContent = list.dataset.order.replace(/{(\w+)}/g, (_all, name) => words[name]);
+  };
+  list.addEventListener("click", (event) => {
+    const arrow = event.target.closest("[data-step]");
+    if (!arrow) return;
     event.preventDefault();
-    const chosen = boxes().filter((box) => box.checked), body = new URLSearchParams(new FormData(bulk, event.submitter));
-    const items = chosen.map((box) => box.closest(".item"));
-    const back = () => { for (const item of items) item.hidden = false; };
-    for (const item of items) item.hidden = true;
-    for (const box of chosen) box.checked = false;
-    const task = { send };
-    const box = toast(later.replace("{n}", items.length), { label: bulk.dataset.undo, run: () => { pending.delete(task); clearTimeout(timer); back(); } });
-    const timer = setTimeout(send, 8000);
-    pending.add(task);
-    delete bulk.dataset.sent;
-    async function send() {
-      if (!pending.delete(task)) return;
-      clearTimeout(timer);
-      box.remove();
-      const answer = await fetch(bulk.getAttribute("action"), { method: "POST", body, keepalive: true, headers: { Accept: "application/json" } }).catch(() => null);
-      const said = answer?.ok ? await answer.json() : null;
-      if (!said || said.failed.length) back();
-      toast(said ? [bulk.dataset.done.replace("{n}", said.done), ...said.failed.map((each) => `${each.number}: ${each.reason}`)].join(" ") : bulk.dataset.undo);
-    }
+    const item = arrow.closest("li"), up = arrow.dataset.step < 0, other = up ? item.previousElementSibling : item.nextElementSibling;
+    other?.[up ? "before" : "after"](item);
+    arrow.focus();
+    tell(item);
   });
-  addEventListener("pagehide", () => { for (const task of [...pending]) task.send(); });
+  let dragged = null;
+  for (const item of all("li", list)) item.draggable = true;
+  list.addEventListener("dragstart", (event) => { dragged = event.target.closest("li"); event.dataTransfer.effectAllowed = "move"; });
+  list.addEventListener("dragover", (event) => {
+    const over = event.target.closest("li");
+    if (!dragged || !over) return;
+    event.preventDefault();
+    const box = over.getBoundingClientRect();
+    if (over !== dragged) over[event.clientY < box.top + box.height / 2 ? "before" : "after"](dragged);
+  });
+  list.addEventListener("drop", (event) => event.preventDefault());
+  list.addEventListener("dragend", () => { if (dragged) tell(dragged); dragged = null; });
 }
 
 // ---- the board: dragged to a permitted state
