@@ -292,7 +292,7 @@ def _report(visit: Visit) -> Any:
     place = _place_of(ctx, request.values.get("place"))
 
     def show(problem: Problem | None = None) -> Response:
-        typed = request.form.to_dict()
+        typed = {**resource.look.preset, **request.form.to_dict()}
         wrong = problem.errors if problem else ()
         inputs = list(forms.inputs(visit, resource.instance, found.fields, typed, wrong))
         return _show(visit, "field_report.html", "report", problem.status if problem else 200, title=_("Report"),

@@ -93,7 +93,7 @@ def _report(visit: Visit) -> Any:
     homes = _homes(ctx)
     names = [name for name in look.fields if name != "place"]
     if request.method == "GET":
-        shown = list(forms.inputs(visit, resource.instance, names, {}))
+        shown = list(forms.inputs(visit, resource.instance, names, resource.look.preset))
         return _show(visit, "portal_report.html", title=_("Report"), inputs=shown, homes=homes, problem=None, action="")
     given = forms.answers(visit, resource.instance, names, request.form, whole=True)
     given.data.update(look.member)
@@ -246,9 +246,8 @@ def _guest(code: str) -> Any:
     names = [name for name in look.fields if name != "place"]
 
     def show(problem: Problem | None = None) -> Any:
-        shown = list(
-            forms.inputs(visit, resource.instance, names, request.form.to_dict(), problem.errors if problem else ())
-        )
+        typed = {**resource.look.preset, **request.form.to_dict()}
+        shown = list(forms.inputs(visit, resource.instance, names, typed, problem.errors if problem else ()))
         return _show(visit, "portal_report.html", problem.status if problem else 200, title=label, inputs=shown, homes=[],
                      problem=problem, action=request.path)  # fmt: skip
 

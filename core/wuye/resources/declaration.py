@@ -115,7 +115,7 @@ class Look:
     set, the plugin's own by default; `icons` chooses another by a choice field: (field, value → icon). `meta` are the
     fields under a list item's title, `facts` the fields of the detail, `form` those of the form, in this order. `views`
     are the tabs over the list, the first one is shown first. With `menu` False it is no entry of the navigation. With
-    `preset` is what the form of a new one holds at first, and `then` an action that can be taken with the same click as it
+    `preset` is what forms of a new one hold at first, and `then` an action that can be taken with the same click as it
     is saved. With `portal` residents make it on their own pages, with `found` people at work make it on the phone pages. `scan` is the
     field that stands on a thing's label: who scans it comes to the thing's `place`, or to the thing if that has none.
     """
