@@ -140,19 +140,6 @@ $("[data-leave]")?.addEventListener("submit", async (event) => {
   form.submit();
 });
 
-// ---- photos are shown as soon as they are taken
-const show = (field) => {
-  const place = $("span", field.closest(".photo"));
-  place.dataset.empty ??= place.textContent;
-  const pictures = [...field.files].map((file) => made("img", { src: URL.createObjectURL(file), alt: "", onload: (event) => URL.revokeObjectURL(event.target.src), onerror: (event) => event.target.remove() }));
-  place.replaceChildren(...pictures, place.dataset.empty + (pictures.length ? ` (${pictures.length})` : ""));
-  field.closest(".photo").classList.toggle("taken-now", Boolean(pictures.length));
-};
-for (const field of all(".photo [type=file]:not([data-upload])")) {
-  field.addEventListener("change", () => show(field));
-  field.form.addEventListener("reset", () => setTimeout(show, 0, field));
-}
-
 // ---- the signature: a field to draw in, where there was one to choose a file
 for (const field of all("[data-signature]")) {
   const canvas = made("canvas", { width: 640, height: 240, className: "sign" }), pen = canvas.getContext("2d");

@@ -298,6 +298,19 @@ if (told) {
     .then(async (answer) => { if (bell && answer.ok) ring(await answer.json()); }, () => null);  // without a network: another time
 }
 
+// ---- photos are shown as soon as they are chosen
+const showPhotos = (field) => {
+  const place = $("span", field.closest(".photo"));
+  place.dataset.empty ??= place.textContent;
+  const pictures = [...field.files].map((file) => Object.assign(document.createElement("img"), { src: URL.createObjectURL(file), alt: "", onload: (event) => URL.revokeObjectURL(event.target.src), onerror: (event) => event.target.remove() }));
+  place.replaceChildren(...pictures, place.dataset.empty + (pictures.length ? ` (${pictures.length})` : ""));
+  field.closest(".photo").classList.toggle("taken-now", Boolean(pictures.length));
+};
+for (const field of all(".photo [type=file]:not([data-upload])")) {
+  field.addEventListener("change", () => showPhotos(field));
+  field.form.addEventListener("reset", () => setTimeout(showPhotos, 0, field));
+}
+
 // ---- photos are sent as soon as they are chosen
 for (const field of all("[data-upload]")) {
   $("button", field.form)?.setAttribute("hidden", "");
