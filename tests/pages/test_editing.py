@@ -194,6 +194,7 @@ def test_a_choice_is_saved_when_one_goes_elsewhere_and_nothing_is_sent_for_nothi
     page.locator("td.cell", has_text="Normal").locator(".pen").click()
     page.select_option("td [name=priority]", "urgent")
     page.locator("h1").click()
+    expect(page.locator("td form")).to_have_count(0)
     expect(cell(page, "Urgent")).to_be_visible()
     assert requests(estate)[one].priority == "urgent"
     sent = []
@@ -266,6 +267,7 @@ def test_a_fact_is_changed_and_the_actions_beside_it_still_work(estate, visitor,
     fact.dblclick()
     page.select_option("dd select", "preventive")
     page.keyboard.press("Enter")
+    expect(page.locator("dd .cell-form")).to_have_count(0)
     expect(page.locator("dd.cell", has_text="Preventive")).to_be_visible()
     page.locator(".do").get_by_role("button", name="Submit").click()
     expect(page.locator(".id .tag")).to_have_text("Ready")

@@ -11,8 +11,7 @@ from wuye.i18n import _
 from wuye.pages import forms
 from wuye.pages.access import Visit, back_to, base_of, page, see
 from wuye.pages.rendering import framed
-from wuye.people.models import Person
-from wuye.people.services import on_duty
+from wuye.people.services import Worker, on_duty
 from wuye.records import services as records
 from wuye.records.flow import Transition
 from wuye.resources import fields, query, service
@@ -42,7 +41,7 @@ def register(app: Flask, resource: Resource, access: Access) -> None:
     )
 
 
-def people(visit: Visit, resource: Resource) -> list[tuple[Person, int]]:
+def people(visit: Visit, resource: Resource) -> list[Worker]:
     """Return who is on duty in the department of a list, if the visitor may give them its work; the least busy first."""
     steps = resource.flow.transitions.values() if resource.flow else ()
     if not any(_gives(step) and visit.ctx.may(step.permission) for step in steps):

@@ -21,7 +21,7 @@ from wuye.imports import runs
 from wuye.pages import bulk, charts, forms
 from wuye.pages.access import Visit, base_of, page, see
 from wuye.pages.rendering import framed
-from wuye.people.models import Person
+from wuye.people.services import Worker
 from wuye.resources import fields, query, views
 from wuye.resources.declaration import Resource
 from wuye.resources.rows import attribute_of
@@ -197,7 +197,7 @@ class Listing:
             yield kind.upper(), self.url(view=None, format=kind).replace("?", "/export?", 1)
 
     @property
-    def people(self) -> list[tuple[Person, int]]:
+    def people(self) -> list[Worker]:
         """Whom the chosen can be given to with one click, the least busy first."""
         return bulk.people(self.visit, self.resource)
 

@@ -1,9 +1,10 @@
 """Choosing who does a piece of work."""
 
-from sqlalchemy import func, select
+from typing import NamedTuple
+from uuid import UUID
 
 from wuye.context import Context
-from wuye.people.models import Department, Person, Staff
+from wuye.people.models import Person
 from wuye.records.models import Record
 
 
@@ -15,25 +16,29 @@ def choose_assignee(ctx: Context, record: Record, department: str) -> Person | N
     chosen = ctx.loaded.bus.first("choose_assignee", ctx, record=record, department=department)
     if isinstance(chosen, Person):
         return chosen
+    ctx.session.flush()  # what was given to somebody in this very step keeps them busy too
     found = on_duty(ctx, department, 1)
-    return found[0][0] if found else None
+    return ctx.session.get(Person, (ctx.estate.id, found[0].id)) if found else None
 
 
-def on_duty(ctx: Context, department: str, most: int) -> list[tuple[Person, int]]:
-    """Return who is on duty in a department (its code) with how much unfinished work they have, the least busy first."""
-    busy = (
-        select(func.count())
-        .select_from(Record)
-        .where(Record.assignee_id == Person.id, Record.phase != "done")
-        .correlate(Person)
-        .scalar_subquery()
-    )
-    rows = ctx.session.execute(
-        select(Person, busy)
-        .join(Staff, Staff.person_id == Person.id)
-        .join(Department, Department.id == Staff.department_id)
-        .where(Department.code == department, Staff.on_duty, ~Person.archived)
-        .order_by(busy, Person.id)
-        .limit(most)
-    )
-    return [(person, count) for person, count in rows]
+class Worker(NamedTuple):
+    """Somebody on duty, with how much unfinished work they have."""
+
+    id: UUID
+    name: str
+    busy: int
+
+
+def on_duty(ctx: Context, department: str, most: int) -> list[Worker]:
+    """Return who is on duty in a department (its code), as the database has it, the least busy first."""
+    return [Worker(*row) for row in ctx.session.fetch(_ON_DUTY, {"department": department, "most": most})]
+
+
+#: The page of every list of work asks this, so it is text already.
+_ON_DUTY = """
+    SELECT p.id, p.name, (SELECT count(*) FROM core_record r WHERE r.assignee_id = p.id AND r.phase <> 'done') AS busy
+    FROM core_department d
+    JOIN core_staff s ON s.estate_id = d.estate_id AND s.department_id = d.id AND s.on_duty
+    JOIN core_person p ON p.estate_id = s.estate_id AND p.id = s.person_id AND NOT p.archived
+    WHERE d.code = %(department)s ORDER BY busy, p.id LIMIT %(most)s
+    """
