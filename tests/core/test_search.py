@@ -108,6 +108,14 @@ def test_people_and_places_are_found_by_pinyin_and_work_is_not(estate):
     assert [row["id"] for row in manager.list("people", "q=ly")] == [person["id"]]
 
 
+def test_work_is_indexed_without_reading_chinese(estate, monkeypatch):
+    agent = estate.login("core.manager")
+    spellings.cache_clear()
+    monkeypatch.setattr("wuye.records.spelling._reader", lambda: pytest.fail("names alone are spelled"))
+    order = agent.create("work-orders", title="陈雨家漏水", order_type="corrective")
+    assert [row["id"] for row in agent.list("work-orders", "q=漏水")] == [order["id"]]
+
+
 def test_what_begins_with_a_text_is_shown_before_what_has_it_within(estate):
     manager = estate.login("core.manager")
     for number in range(30):

@@ -193,6 +193,49 @@ def test_who_opens_a_thing_has_seen_what_they_were_told_about_it(estate, visitor
     expect(count).to_be_hidden()
 
 
+@pytest.fixture
+def told_of(estate):
+    """A function that tells somebody of a new work order, by assigning it to them; returns its address."""
+
+    def tell(visitor):
+        with estate.context() as ctx:
+            order = ctx.loaded.registry.resources["maintenance.work-orders"].on_create(
+                ctx, {"title": "Pump", "order_type": "corrective"}
+            )
+            perform(ctx, order, "submit", {})
+            perform(ctx, order, "assign", {"assignee": str(visitor.person)})
+            return f"/e/{estate.code}/maintenance/work-orders/{order.id}"
+
+    return tell
+
+
+def test_a_tab_behind_others_has_shown_nothing_until_it_comes_to_the_front(estate, visitor, window, told_of):
+    technician = visitor("core.staff", "maintenance.technician")
+    page = window(technician)
+    page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => !globalThis.front })")
+    page.goto(told_of(technician))
+    expect(page.locator("[data-bell] .count")).to_have_text("1")
+    with page.expect_response("**/notifications/seen"):
+        page.evaluate("globalThis.front = true, document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("[data-bell] .count")).to_be_hidden()
+
+
+def test_without_scripts_what_one_follows_from_the_list_is_seen(estate, visitor, window, told_of):
+    technician = visitor("core.staff", "maintenance.technician")
+    address, other = told_of(technician), told_of(technician)
+    page = window(technician, script=False, locale="en")
+    page.goto(address)
+    page.goto(f"/e/{estate.code}/notifications")
+    expect(page.locator(".news")).to_have_count(2)  # a look by GET changes nothing
+    page.locator(".news button").last.click()
+    page.wait_for_url(f"**{address}")
+    page.goto(f"/e/{estate.code}/notifications")
+    expect(page.locator(".news")).to_have_count(1)
+    expect(page.locator(".hit:not(.news) a.ttl")).to_have_attribute("href", address)
+    page.locator(".news button").click()
+    page.wait_for_url(f"**{other}")
+
+
 @pytest.mark.parametrize("locale", ["en", "zh_Hans"])
 def test_twenty_orders_are_given_to_three_people_in_six_clicks(estate, visitor, window, locale):
     chief = visitor(*CHIEF)

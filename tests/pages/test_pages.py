@@ -408,6 +408,10 @@ def test_somebody_is_told_and_says_that_they_have_seen_it(visitor, estate):
     assert "is assigned to you: Pump" in told.text and "unseen" in told.text
     stream = technician.http.get(f"/api/v1/estates/{estate.code}/notifications/stream")
     assert b'data: {"unseen":1}' in stream.get_data()
+    assert technician.post("notifications", {"record": "x"}).status_code == 422
+    away = technician.post("notifications", {"record": page.rpartition("/")[2], "next": "//evil.example"})
+    assert away.headers["Location"] == f"/e/{estate.code}/notifications", "nobody is sent elsewhere"
+    assert "unseen" not in technician.get("notifications").text
     assert technician.post("notifications").status_code == 303
     assert "unseen" not in technician.get("notifications").text
 

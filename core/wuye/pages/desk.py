@@ -19,13 +19,14 @@ from wuye.imports import runs
 from wuye.labels import department_label
 from wuye.notifications import services as notifications
 from wuye.pages import charts, slots
-from wuye.pages.access import Visit, page, see
+from wuye.pages.access import Visit, back_to, page, see
 from wuye.pages.rendering import framed
 from wuye.properties.models import Property
 from wuye.records.models import Record
 from wuye.referrals.models import OFFICE
 from wuye.resources import query
 from wuye.resources.declaration import Resource
+from wuye.resources.schemas import load_with
 from wuye.web.access import Access, installation
 
 _FIELDS = (
@@ -146,10 +147,11 @@ def _greeting(visit: Visit) -> Any:
 
 
 def _notifications(visit: Visit) -> Any:
-    """Show what somebody was told, or note that they have seen it."""
+    """Show what somebody was told; or note that they have seen all of it, or what is about a record, and go on to that."""
     if request.method == "POST":
-        notifications.see(visit.ctx, {"all": True})
-        return see(visit.url("notifications"))
+        record = request.form.get("record")
+        notifications.see(visit.ctx, load_with(notifications.Seen(), {"record": record} if record else {"all": True}))
+        return see(back_to(request.form.get("next"), visit.url("notifications")))
     arguments = {"after": request.args["after"]} if request.args.get("after") else {}
     told = notifications.listing(visit.ctx, arguments)
     return framed(visit, "notifications.html", title=_("Notifications"), items=told.items, after=told.after)

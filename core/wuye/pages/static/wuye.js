@@ -292,13 +292,15 @@ if (bell) {
   addEventListener("pagehide", () => source.close());
 }
 
-// ---- who opens a thing has seen what they were told about it
+// ---- who opens a thing has seen what they were told about it; in a tab behind others, once it comes to the front
 const told = $("[data-unseen]");
-if (told) {
+async function saw() {
   const headers = { "Content-Type": "application/json", "X-Wuye-Token": $("[name=_token]").value };
-  fetch(told.dataset.seen, { method: "POST", headers, body: JSON.stringify({ record: told.dataset.unseen }) })
-    .then(async (answer) => { if (bell && answer.ok) ring(await answer.json()); }, () => null);  // without a network: another time
+  const answer = await fetch(told.dataset.seen, { method: "POST", headers, body: JSON.stringify({ record: told.dataset.unseen }) }).catch(() => null);  // without a network: another time
+  if (bell && answer?.ok) ring(await answer.json());
 }
+if (told && document.hidden) document.addEventListener("visibilitychange", saw, { once: true });
+else if (told) saw();
 
 // ---- photos are shown as soon as they are chosen
 const showPhotos = (field) => {
