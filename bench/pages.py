@@ -2,7 +2,8 @@
 
 The network is Lighthouse's "slow 4G": 150 ms a round trip, 1.6 Mbit/s down, 750 kbit/s up. LCP is when the largest part of
 a page stood there, with an empty cache and with a filled one; INP is the slowest of the interactions that were tried: opening
-a menu, the palette with what it finds, and choosing in a list.
+a menu, the palette with what it finds, and choosing in a list. Beside it stand how long our own code ran for that one, which a
+busy machine tells less wrong, and what it was.
 """
 
 import argparse
@@ -33,10 +34,11 @@ PAGES = {
     "resident: home": ("resident", "/r/demo"),
 }
 WATCH = """
-    window.seen = {lcp: 0, inp: 0};
+    window.seen = {lcp: 0, slowest: {inp: 0, work: 0, on: ""}};
     new PerformanceObserver((list) => { for (const each of list.getEntries()) seen.lcp = each.startTime; })
         .observe({type: "largest-contentful-paint", buffered: true});
-    new PerformanceObserver((list) => { for (const each of list.getEntries()) if (each.interactionId) seen.inp = Math.max(seen.inp, each.duration); })
+    new PerformanceObserver((list) => { for (const each of list.getEntries()) if (each.interactionId && each.duration > seen.slowest.inp)
+        seen.slowest = {inp: each.duration, work: each.processingEnd - each.processingStart, on: each.name}; })
         .observe({type: "event", durationThreshold: 16, buffered: true});
 """
 
@@ -82,7 +84,7 @@ def measure(passwords):
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         for name, (role, address) in PAGES.items():
-            first, again, slowest = [], [], 0
+            first, again, slowest = [], [], []
             for _turn in range(3):
                 context = browser.new_context(viewport={"width": 390 if ":" in name else 1280, "height": 844})
                 page = context.new_page()
@@ -106,19 +108,22 @@ def measure(passwords):
                     page.goto(f"{SITE}{address_}", wait_until="load")
                     page.wait_for_timeout(400)
                     times.append(page.evaluate("seen.lcp"))
-                slowest = max(slowest, interactions(page))
+                slowest.append(interactions(page))
                 context.close()
+            worst = max(slowest, key=lambda each: each["inp"])
             found[name] = {
                 "lcp_first_ms": round(statistics.median(first)),
                 "lcp_again_ms": round(statistics.median(again)),
-                "inp_ms": round(slowest),
+                "inp_ms": round(worst["inp"]),
+                "inp_work_ms": round(worst["work"]),
+                "inp_on": worst["on"],
             }
         browser.close()
     return found
 
 
 def interactions(page):
-    """Open menus, type into the palette, choose in a list; return the slowest reaction in ms."""
+    """Open menus, type into the palette, choose in a list; return the slowest reaction."""
     for selector in ("details.menu summary", ".pick input"):
         target = page.locator(selector).first
         if target.count() and target.is_visible():
@@ -127,7 +132,7 @@ def interactions(page):
         page.keyboard.press("Control+k")
         page.keyboard.type("漏水", delay=60)
     page.wait_for_timeout(600)
-    return page.evaluate("seen.inp")
+    return page.evaluate("seen.slowest")
 
 
 if __name__ == "__main__":

@@ -281,6 +281,34 @@ def test_keys_and_palette(estate, visitor, window):
     expect(page.locator("h1")).to_have_text("灯 1")
 
 
+def test_the_palette_opens_by_click_key_and_tab_and_leaves_the_page_as_it_is(visitor, window, estate):
+    page = window(visitor(*AGENT))
+    page.goto(f"/e/{estate.code}")
+    palette, field = page.locator("#palette"), page.locator("#palette input")
+    page.locator("form.search").click()
+    expect(field).to_be_focused()
+    # A modal dialog makes all else inert: on a long list that restyled and redrew everything, which took 120 ms.
+    assert page.evaluate("document.querySelector(':modal')") is None
+    page.keyboard.press("Escape")
+    expect(palette).to_be_hidden()
+    page.locator(".nav .switch").focus()
+    page.keyboard.press("Control+k")
+    expect(field).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".nav .switch")).to_be_focused()
+    page.keyboard.press("Control+k")
+    page.mouse.click(5, 400)
+    expect(palette).to_be_hidden()
+    page.locator("form.search input").focus()
+    expect(field).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(palette).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.locator("#keys button").click()
+    expect(page.locator("#keys")).to_be_hidden()
+
+
 def test_everything_works_without_a_script(estate, visitor, window):
     agent = visitor(*AGENT)
     page = window(agent, script=False)

@@ -358,6 +358,19 @@ def test_the_palette_finds_commands_people_and_work(visitor, estate):
     assert labels == ["登记报事"]
 
 
+def test_the_palette_shows_people_whose_name_begins_like_that_above_all_that_has_it_within(visitor, estate):
+    manager = visitor("core.manager", "customer_service.agent")
+    client = estate.login("core.manager", "customer_service.agent")
+    client.create("people", name="陈雨")
+    client.create("requests", title="Fancy lamp", request_kind="repair")
+    manager.http.set_cookie("locale", "zh_Hans")
+    found = [item["label"] for item in manager.get("palette?q=cy").get_json()["items"]]
+    assert found == ["陈雨", "Fancy lamp"]
+    assert manager.get("palette?q=gd").get_json()["items"][0]["label"] == "工单"
+    inside = [item["label"] for item in manager.get("palette?q=an").get_json()["items"]]
+    assert inside.index("Fancy lamp") > 0, "commands are found by what is within them, too"
+
+
 def picture():
     buffer = io.BytesIO()
     Image.new("RGB", (40, 30), "green").save(buffer, "JPEG")

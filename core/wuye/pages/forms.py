@@ -19,8 +19,9 @@ from wuye.pages import times
 from wuye.pages.access import Visit
 from wuye.records import search
 from wuye.referrals.models import Route
-from wuye.resources import fields, query
+from wuye.resources import fields
 from wuye.resources.declaration import Resource
+from wuye.resources.finding import best
 from wuye.resources.schemas import load_with
 
 #: A form has room for so many lines; a script adds more.
@@ -230,8 +231,7 @@ def suggestions(visit: Visit, target: str, text: str) -> list[tuple[str, str]]:
     if resource is None or not visit.readable(resource):
         return []
     label = fields.Reference(target).label
-    wanted = query.Query({}, search.fold(text) or None, resource.sort[0], ("id", label), SUGGESTIONS)
-    rows = query.run(visit.ctx, resource, wanted).items
+    rows = best(visit.ctx, resource, search.fold(text) or None, ("id", label), SUGGESTIONS)
     if not resource.search:  # a short list without an index of its own
         rows = [row for row in rows if search.fold(text) in search.fold(str(row[label]))]
     found = [(str(row["id"]), str(row[label])) for row in rows]

@@ -12,9 +12,8 @@ from wuye.pages import forms
 from wuye.pages.access import Visit, absent, page
 from wuye.pages.rendering import framed
 from wuye.records import search
-from wuye.records.spelling import spellings
-from wuye.resources import query
 from wuye.resources.declaration import Resource
+from wuye.resources.finding import best
 from wuye.web.problems import json_response
 
 #: Hits of each kind: whoever wants more goes on to the list.
@@ -44,7 +43,7 @@ def _hits(visit: Visit, text: str) -> Iterator[tuple[Resource, list[dict[str, An
                 if name in resource.attributes
             ),
         )
-        rows = query.run(visit.ctx, resource, query.Query({}, needle, resource.sort[0], shown, _MOST)).items
+        rows = best(visit.ctx, resource, needle, shown, _MOST)
         if rows:
             yield resource, rows
 
@@ -80,26 +79,49 @@ def _commands(visit: Visit) -> Iterator[tuple[Text, str, str]]:
 
 
 def _palette(visit: Visit) -> Any:
-    """Return what the palette shows for a text: commands whose label has it, then what is found."""
+    """Return what the palette shows for a text: commands whose label has it, and what is found.
+
+    The kinds of which something begins with the text come first, so that `cy` shows 陈雨 above all that has cy within.
+    """
     text = request.args.get("q", "").strip()
     folded = search.fold(text)
-    items = [
-        {"label": str(label), "icon": icon, "url": url, "group": str(_("Commands"))}
-        for label, icon, url in _commands(visit)
-        if folded in search.fold(str(label)) or any(folded in each for each in spellings(str(label)))
-    ][: 8 if folded else 12]
+    groups = [_fitting(visit, folded)]
     for resource, rows in _hits(visit, text):
-        for row in rows:
-            items.append(
+        icon = resource.look.icon or visit.ctx.loaded.registry.manifests[resource.plugin].icon
+        groups.append(
+            [
                 {
                     "label": _title(row),
                     "note": str(row.get("number") or row.get("code") or ""),
-                    "icon": resource.look.icon or visit.ctx.loaded.registry.manifests[resource.plugin].icon,
+                    "icon": icon,
                     "url": visit.url_of(resource, row["id"]),
                     "group": str(labels.resource_label(resource)),
                 }
-            )
-    return json_response({"items": items})
+                for row in rows
+            ]
+        )
+    groups.sort(key=lambda items: not any(_begins(item["label"], folded) for item in items[:1]))
+    return json_response({"items": [item for items in groups for item in items]})
+
+
+def _fitting(visit: Visit, folded: str) -> list[dict[str, str]]:
+    """Return the commands that a text means, those first of which a word begins like that."""
+    items = [
+        {"label": str(label), "icon": icon, "url": url, "group": str(_("Commands"))}
+        for label, icon, url in _commands(visit)
+    ]
+    if not folded:
+        return items[:12]
+    found = [item for item in items if folded in _words(item["label"])]
+    return sorted(found, key=lambda item: not _begins(item["label"], folded))[:8]
+
+
+def _begins(label: str, folded: str) -> bool:
+    return search.beginning(folded) in _words(label)
+
+
+def _words(label: str) -> str:
+    return search.named(search.fold(label), label)
 
 
 def _suggest(visit: Visit, target: str) -> Any:

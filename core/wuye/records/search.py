@@ -103,11 +103,23 @@ def _hashes(estate_id: UUID, pieces: Iterable[str]) -> list[int]:
     return [int.from_bytes(hashlib.blake2b(each.encode(), key=salt, digest_size=8).digest()) >> 1 for each in pieces]
 
 
+def named(content: str, name: str) -> str:
+    """Return what a thing with a name is found by: with its spellings, and each word after a space (see `beginning`)."""
+    return f" {fold(' '.join([content, *spellings(name)]))}"
+
+
+def beginning(folded: str) -> str:
+    """Return what to look for to find things with a name that have a word which begins with a text: `cy` → 陈雨, not Nancy."""
+    return f" {folded}"
+
+
 def index(
     session: EstateSession, kind: str, subject_id: UUID, parts: Iterable[str | None], *, name: str | None = None
 ) -> None:
     """Make a thing findable by `parts`, replacing what it was found by before; a Chinese `name` also by its spellings."""
-    content = fold(" \n ".join([*filter(None, parts), *spellings(name or "")]))
+    content = fold(" \n ".join(filter(None, parts)))
+    if name is not None:
+        content = named(content, name)
     row = {
         "estate_id": session.estate_id,
         "id": subject_id,
@@ -167,8 +179,7 @@ def matches(column: ColumnElement[UUID]) -> ColumnElement[bool]:
 
 
 def parameters(estate_id: UUID, needle: str, kind: str | None) -> dict[str, object]:
-    """Return the parameters of `matches`: what is looked for, among one kind of things or (None) among all."""
-    folded = fold(needle)
-    whole = _hashes(estate_id, [folded] if _WHOLE.fullmatch(folded) else [])
-    grams = query_grams(estate_id, folded)
-    return {"needle_grams": grams, "needle_whole": whole, "needle": folded, "needle_kind": kind}
+    """Return the parameters of `matches`: what (folded) is looked for, among one kind of things or (None) among all."""
+    whole = _hashes(estate_id, [needle] if _WHOLE.fullmatch(needle) else [])
+    grams = query_grams(estate_id, needle)
+    return {"needle_grams": grams, "needle_whole": whole, "needle": needle, "needle_kind": kind}

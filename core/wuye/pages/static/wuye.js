@@ -45,13 +45,15 @@ async function suggest(field) {
   field.list.replaceChildren(...(await answer.json()).items.map((text) => Object.assign(document.createElement("option"), { value: text })));
 }
 
-// ---- the palette
+// ---- the palette; no modal dialog, which would make the rest inert, and so have all of a long page styled and drawn anew
 const palette = $("#palette"), search = $("form.search");
 if (palette && search) {
   const field = $("input", palette), list = $("#palette-list");
   let at = 0, hits = [], asked = 0;
-  const open = () => { palette.showModal(); field.value = ""; field.focus(); look(); };
-  search.addEventListener("focusin", (event) => { event.preventDefault(); event.target.blur(); if (!palette.open) open(); });
+  const open = () => { if (palette.matches(":popover-open")) return; field.value = ""; palette.showPopover(); look(); };
+  search.addEventListener("focusin", (event) => setTimeout(() => { event.target.blur(); open(); }));
+  search.addEventListener("mousedown", (event) => event.preventDefault());  // the release of a button that opened it would close it
+  search.addEventListener("click", open);
   const look = async () => {
     const mine = ++asked;
     const answer = await fetch(`${search.dataset.palette}?q=${encodeURIComponent(field.value)}`);
@@ -82,12 +84,12 @@ if (palette && search) {
     if (event.key === "ArrowDown") at = Math.min(at + 1, hits.length - 1);
     else if (event.key === "ArrowUp") at = Math.max(at - 1, 0);
     else if (event.key === "Enter") return event.preventDefault(), go();
+    else if (event.key === "Tab") return palette.hidePopover();
     else return;
     event.preventDefault();
     draw();
   });
   list.addEventListener("click", (event) => { const row = event.target.closest("[data-place]"); if (row) at = +row.dataset.place, go(); });
-  palette.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
   addEventListener("keydown", (event) => { if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); open(); } });
 }
 
@@ -104,7 +106,7 @@ addEventListener("keydown", (event) => {
     $(".ttl", next).focus();
   };
   const press = (selector) => $(selector)?.click();
-  const acts = { j: () => move(1), k: () => move(-1), n: () => press("#new"), e: () => press("#edit"), a: () => press("[data-first]"), x: () => $(".pick input", items[now] ?? document)?.click(), z: () => press("#undo"), "?": () => $("#keys")?.showModal() };
+  const acts = { j: () => move(1), k: () => move(-1), n: () => press("#new"), e: () => press("#edit"), a: () => press("[data-first]"), x: () => $(".pick input", items[now] ?? document)?.click(), z: () => press("#undo"), "?": () => $("#keys")?.showPopover() };
   if (acts[key]) { event.preventDefault(); acts[key](); }
 });
 
