@@ -1,6 +1,7 @@
 """Takes the README's pictures of the demo: `python docs/pictures/take.py` (needs Chromium and the `test` extra)."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ HERE = Path(__file__).parent
 PICTURES = (
     ("desk", "agent", "zh_Hans", "light", 1280, "/e/demo/customer-service/requests?tab=all >"),
     ("overview", "manager", "en", "dark", 1280, "/e/demo/overview"),
-    ("phone", "technician", "zh_Hans", "light", 390, "/e/demo"),
+    ("phone", "technician", "zh_Hans", "light", 390, "/f/demo >"),
 )
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
@@ -66,10 +67,10 @@ def take(passwords):
             page.fill("#e", f"{who}@demo.example")
             page.fill("#p", passwords[f"{who}@demo.example"])
             page.click(".btn.p")
-            page.wait_for_url("**/e/demo")
+            page.wait_for_url(re.compile("/[ef]/demo$"))
             page.goto(address.removesuffix(" >"))
             if address.endswith(">"):
-                page.click(".item .ttl")
+                page.locator(".item .ttl, .job .ttl").first.click()
                 page.wait_for_load_state()
             page.screenshot(path=HERE / f"{name}.png")
             context.close()
