@@ -6,6 +6,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
+PAGES = HERE / "results" / "pages.json"
 #: CPU ms a request and figures of an installation, from the project's decisions; None: no target was set.
 TARGETS = {
     "list of 50, first page": 3,
@@ -25,7 +26,7 @@ FIGURES = {
 
 
 def runs():
-    found = [json.loads(path.read_text()) for path in (HERE / "results").glob("*.json")]
+    found = [json.loads(path.read_text()) for path in (HERE / "results").glob("*.json") if path != PAGES]
     return sorted(found, key=lambda run: (run["rows"], run["half"]))
 
 
@@ -49,6 +50,11 @@ def tables(found):
         lines.append(
             f"| {work} | {one['p50_ms_1']} / {one['p95_ms_1']} | {one['rps_1']} | {one['p95_ms_8']} | {one['rps_8']} |"
         )
+    lines += ["", "What a visitor waits for, in a browser behind a slow 4G network (`python bench/pages.py`):", ""]
+    lines += ["| page | largest paint, first visit, ms (target 1,500) | again, ms | slowest interaction, ms (target 100) |"]
+    lines += ["|---|---|---|---|"]
+    for page, one in json.loads(PAGES.read_text()).items():
+        lines.append(f"| {page} | {one['lcp_first_ms']} | {one['lcp_again_ms']} | {one['inp_ms']} |")
     return "\n".join(lines)
 
 
