@@ -242,7 +242,8 @@ def test_plugin_show_prints_them(estate, monkeypatch):
     assert done.exit_code == 0, done.output
     facts = json.loads(done.output)
     assert facts["settings"]["hours_low"]["default"] == 0
-    assert facts["cards"] == ["on_hold"] and facts["panels"] == ["orders on maintenance.assets"]
+    assert facts["cards"] == ["on_hold"]
+    assert facts["panels"] == ["orders on maintenance.assets", "materials on maintenance.work-orders"]
 
 
 # ---- used
