@@ -51,7 +51,9 @@ def tables(found):
             f"| {work} | {one['p50_ms_1']} / {one['p95_ms_1']} | {one['rps_1']} | {one['p95_ms_8']} | {one['rps_8']} |"
         )
     lines += ["", "What a visitor waits for, in a browser behind a slow 4G network (`python bench/pages.py`):", ""]
-    lines += ["| page | largest paint, first visit, ms (target 1,500) | again, ms | slowest interaction, ms (target 100) |"]
+    lines += [
+        "| page | largest paint, first visit, ms (target 1,500) | again, ms | slowest interaction, ms (target 100) |"
+    ]
     lines += ["|---|---|---|---|"]
     for page, one in json.loads(PAGES.read_text()).items():
         lines.append(f"| {page} | {one['lcp_first_ms']} | {one['lcp_again_ms']} | {one['inp_ms']} |")

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from wuye.i18n import negotiate, use_locale
+from wuye.loading import keeping
 
 #: Command → the module of this package that has it; imported when it is called, so that `wuye --help` is quick.
 _COMMANDS = {
@@ -42,7 +43,8 @@ class _Commands(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         """Return a command by name; a plugin's own commands stand under the plugin's name."""
         if name in _COMMANDS:
-            module = importlib.import_module(f"wuye.cli.{_COMMANDS[name]}")
+            with keeping():
+                module = importlib.import_module(f"wuye.cli.{_COMMANDS[name]}")
             command: click.Command = getattr(module, f"{name}_command")
             return command
         from wuye.cli.plugins import commands_of  # here: it loads the plugins

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
-import xlsxwriter
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -215,6 +214,8 @@ def write_rejected(ctx: Context, run: ImportRun, file: Path) -> None:
     Raises:
         NotFound: the import's file is gone.
     """
+    import xlsxwriter  # here: most processes never write a workbook
+
     table = read(ctx, run)
     reasons = {each.row: each for each in rejections(ctx, run)}
     options = {"constant_memory": True, "strings_to_formulas": False, "default_date_format": "yyyy-mm-dd hh:mm"}

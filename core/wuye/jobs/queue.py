@@ -1,11 +1,14 @@
 """Putting jobs into the queue, in the transaction of whoever asks: it is rolled back with it, or committed once."""
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from procrastinate import App, SyncPsycopgConnector
 from sqlalchemy.orm import Session
 
 from wuye.context import Context
+
+if TYPE_CHECKING:
+    from procrastinate import App
 
 #: The one task that procrastinate knows: run a declared job in an estate.
 RUN = "wuye.run"
@@ -30,10 +33,14 @@ QUEUED = "queued"
 def put(session: Session, estate: str, job: str, arguments: dict[str, Any]) -> None:
     """Queue a job for an estate on a session's own connection; of one kind an estate has one at a time."""
     connection = session.connection().connection.driver_connection
-    task = _app.configure_task(RUN, allow_unknown=True, connection=connection, lock=f"{estate} {job}")
+    task = _writer().configure_task(RUN, allow_unknown=True, connection=connection, lock=f"{estate} {job}")
     task.defer(estate=estate, job=job, arguments=arguments)
     session.info[QUEUED] = session.info.get(QUEUED, 0) + 1
 
 
-#: Never opened: it only knows how to write a job on somebody else's connection.
-_app = App(connector=SyncPsycopgConnector())
+@cache
+def _writer() -> "App":
+    """Return what only knows how to write a job on somebody else's connection; it is never opened."""
+    from procrastinate import App, SyncPsycopgConnector  # here: it loads much, and the first job is soon enough
+
+    return App(connector=SyncPsycopgConnector())

@@ -56,6 +56,16 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A filter that is offered with all its values, as (value, label); `chosen` is the one that is set."""
+
+    name: str
+    label: Text
+    values: list[tuple[str, Text]]
+    chosen: str
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnChoice:
     """A column that a table can have; of one that is shown, the addresses with it one place further left and right."""
 
@@ -131,18 +141,21 @@ class Listing:
         return value
 
     @property
-    def choices(self) -> Iterator[tuple[str, Text, list[tuple[str, Text]]]]:
-        """The filters that are offered with all their values: name, label, (value, label)."""
+    def choices(self) -> Iterator[Offer]:
+        """The filters that are offered with all their values."""
         for name in self.resource.filters:
-            item = self.resource.instance.dump_fields[name]
-            if name == "state" and self.resource.flow:
-                yield name, self._label(name), [(s.name, s.label) for s in self.resource.flow.states.values()]
-            elif isinstance(item, fields.Choice) and name != "phase":
-                yield name, self._label(name), [(word, labels.worded(word)) for word in item.choices]
-            elif isinstance(item, fields.Category):
-                yield name, self._label(name), [(code, labels.category_label(code)) for code in CATEGORIES]
-            elif isinstance(item, fields.Boolean):
-                yield name, self._label(name), [("true", _("Yes")), ("false", _("No"))]
+            if values := self._values(name):
+                yield Offer(name, self._label(name), values, ",".join(self.arguments.get(f"filter[{name}]", [])))
+
+    def _values(self, name: str) -> list[tuple[str, Text]]:
+        item = self.resource.instance.dump_fields[name]
+        if name == "state" and self.resource.flow:
+            return [(state.name, state.label) for state in self.resource.flow.states.values()]
+        if isinstance(item, fields.Choice) and name != "phase":
+            return [(word, labels.worded(word)) for word in item.choices]
+        if isinstance(item, fields.Category):
+            return [(code, labels.category_label(code)) for code in CATEGORIES]
+        return [("true", _("Yes")), ("false", _("No"))] if isinstance(item, fields.Boolean) else []
 
     @property
     def sorts(self) -> Iterator[tuple[Text, str, bool]]:

@@ -6,7 +6,6 @@ import hmac
 from typing import Any
 from uuid import UUID
 
-import segno
 from flask import Flask, request
 from markupsafe import Markup
 from sqlalchemy import select
@@ -302,6 +301,8 @@ def _follow(code: str, follow: str) -> Any:
 
 def _place_code(visit: Visit, identity: UUID) -> Any:
     """Show a place's code for printing: who scans it reports what is wrong there."""
+    import segno  # here: most processes never draw a code
+
     found = service.read(visit.ctx, visit.ctx.loaded.registry.resources["core.properties"], identity)
     address = f"{request.host_url}q/{code_of(installation().database.secret, visit.ctx.estate.id, identity)}"
     drawing = Markup(segno.make(address, error="m").svg_inline(scale=6, border=2))  # noqa: S704 (drawn by segno, no text in it)

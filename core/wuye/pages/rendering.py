@@ -1,6 +1,6 @@
 """Templates, what they may call, and the frame around every page of an estate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from markupsafe import Markup
 from wuye import labels
 from wuye.errors import Text
 from wuye.i18n import LazyText, _, current_locale
-from wuye.pages import times, toasts
+from wuye.pages import items, times, toasts
 from wuye.pages.access import Visit
 from wuye.pages.assets import url_of
 from wuye.pages.values import shown
@@ -161,6 +161,15 @@ def _navigation(visit: Visit) -> Iterator[tuple[Text | None, list[Entry]]]:
         yield _("Records"), records
 
 
+_DUE = Markup('<span class="sla {}">{}{}</span>')
+
+
+def _flag(priority: str) -> Markup:
+    if priority == "emergency":
+        return Markup('<span class="tag bad">{}</span>').format(_("Emergency"))
+    return Markup('<span class="tag none red">{}</span>').format(_("Urgent")) if priority == "urgent" else Markup()
+
+
 #: The fields that a thing is called by.
 _NAMES = ("number", "name", "label", "code")
 
@@ -174,6 +183,7 @@ class Showing:
         self.registry = visit.ctx.loaded.registry
         self._states: dict[tuple[str, str], tuple[str, Text]] = {}
         self._tags: dict[tuple[str, str], Markup] = {}
+        self._flags: dict[str, Markup] = {}
         self._avatars: dict[str | None, Markup] = {}
         self._pens: dict[str, Markup] = {}
 
@@ -201,13 +211,34 @@ class Showing:
         """A department's name."""
         return labels.department_label(self.registry, code)
 
-    def icon(self, resource: Resource | None, row: Mapping[str, Any]) -> str:
+    def icon(self, resource: Resource | None, row: Mapping[str, Any]) -> Markup:
         """The icon of a thing: by the field that its resource names, else the resource's or its department's own."""
         resource = resource or self.registry.resource_of_kind(row["kind"])
         if resource is None:
-            return "box"
+            return icon("box")
         by, icons = resource.look.icons or ("", {})
-        return icons.get(str(row.get(by))) or resource.look.icon or self.registry.manifests[resource.plugin].icon
+        return icon(icons.get(str(row.get(by))) or resource.look.icon or self.registry.manifests[resource.plugin].icon)
+
+    def items(
+        self, rows: Iterable[Mapping[str, Any]], resource: Resource | None = None, query: str = ""
+    ) -> Iterator[items.Item]:
+        """Pieces of work as the items of a list, of one resource or of all departments."""
+        return items.prepared(self, rows, resource, query)
+
+    def flag(self, priority: str) -> Markup:
+        """The sign of what is more than ordinarily urgent."""
+        if priority not in self._flags:
+            self._flags[priority] = _flag(priority)
+        return self._flags[priority]
+
+    def deadline(self, row: Mapping[str, Any]) -> Markup:
+        """How a piece of work stands in time: done, late, near, or what is left."""
+        if row["phase"] == "done":
+            return _DUE.format("", icon("ok", "s"), _("Done"))
+        left = self.left(row["due_at"])
+        if left is None:
+            return Markup()
+        return _DUE.format(left.kind, icon("alert" if left.kind == "late" else "clock", "s"), left.text)
 
     def category(self, code: str) -> Text:
         """A category's name."""

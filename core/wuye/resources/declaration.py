@@ -113,11 +113,12 @@ class Look:
 
     `label` is the heading of its list, `create` what the button says that makes a new one. `icon` is a name from the icon
     set, the plugin's own by default; `icons` chooses another by a choice field: (field, value → icon). `meta` are the
-    fields under a list item's title, `facts` the fields of the detail, `form` those of the form, in this order. `views`
-    are the tabs over the list, the first one is shown first. With `menu` False it is no entry of the navigation. With
-    `preset` is what forms of a new one hold at first, and `then` an action that can be taken with the same click as it
-    is saved. With `portal` residents make it on their own pages, with `found` people at work make it on the phone pages. `scan` is the
-    field that stands on a thing's label: who scans it comes to the thing's `place`, or to the thing if that has none.
+    fields under a list item's title, `facts` the fields of the detail, `form` those of the form, in this order. `preset`
+    is what forms of a new one hold at first, and `then` an action that can be taken with the same click as it is saved.
+    `views` are the tabs over the list, the first one is shown first. With `menu` False it is no entry of the
+    navigation. With `portal` residents make it on their own pages, with `found` people at work on the phone pages.
+    `scan` is the field that stands on a thing's label: who scans it comes to the thing's `place`, or to the thing if
+    that has none.
     """
 
     label: Text | None = None

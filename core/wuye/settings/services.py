@@ -65,8 +65,7 @@ def read(ctx: "Context", values: type[S]) -> S:
 
 def _row(ctx: "Context", declared: Settings) -> tuple[int, Mapping[str, Any]]:
     if ctx.decided.rows is None:
-        table = PluginSettings.__table__.c
-        found = ctx.session.connection().execute(select(table.plugin, table.version, table.chosen))
+        found = ctx.session.fetch("SELECT plugin, version, chosen FROM core_plugin_settings", {})
         ctx.decided.rows = {plugin: (version, chosen) for plugin, version, chosen in found}
     return ctx.decided.rows.get(declared.plugin, (0, {}))
 
