@@ -189,3 +189,30 @@ def host(estate, visitor):
     with estate.place.database.session() as session:
         session.query(User).filter_by(email=admin.email).one().host_admin = True
     return admin
+
+
+@pytest.fixture
+def furnished(estate):
+    """An estate with something in every list; returns what addresses need."""
+    client = estate.login("core.agent", "customer_service.agent", "core.manager")
+    place = client.create("properties", kind="unit", code="5-1202", name="5栋 1202")
+    person = client.create("people", name="陈雨", phone="13812345678")
+    client.create("occupancies", person=person["id"], property=place["id"], relation="owner", since="2025-01-01")
+    kinds = ("repair", "complaint", "inquiry", "praise")
+    made = [
+        client.create("requests", title=f"厨房水龙头漏水 {n}", request_kind=kinds[n % 4], place=place["id"], requester=person["id"],
+                      priority=("normal", "urgent", "emergency")[n % 3], due_at=f"2026-11-{20 + n}T08:00:00Z",
+                      text="厨房顶面渗水，怀疑楼上管道漏水。", contact_phone="13812345678")
+        for n in range(6)
+    ]  # fmt: skip
+    client.act("requests", made[0], "accept", category="repair")
+    client.act("requests", made[0], "dispatch")
+    client.ask("POST", client.url("requests", made[1]["id"], "comments"), {"text": "已联系业主", "internal": True})
+    asset = client.create("assets", code="L-1", name="1号楼电梯", asset_class="lift")
+    order = client.create("work-orders", title="轿厢门异响", order_type="corrective", asset=asset["id"])
+    for step, values in (("submit", {}), ("assign", {"assignee": str(client.person)}), ("take", {}), ("start", {}),
+                         ("hold", {"hold_reason": "waiting_parts"})):  # fmt: skip
+        client.act("work-orders", order, step, **values)
+    path = f"/api/v1/estates/{estate.code}/settings/maintenance"
+    client.ask("PATCH", path, {"hours_urgent": 4, "emergencies_at_once": False}, If_Match="*")
+    return {"request": made[1]["id"], "person": person["id"], "asset": asset["id"], "place": place["id"]}

@@ -1,0 +1,75 @@
+"""How the pages of the office look: accessible in both languages and themes, nothing wider than the window, with pictures."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+ROLES = ("core.agent", "customer_service.agent", "core.manager")
+
+#: Pages and forms that every resource has, if it is declared so.
+GENERATED = ("list", "detail", "new", "edit", "import")
+
+#: All others, by the name of their picture.
+PAGES = [
+    ("desk", ""), ("overview", "/overview"), ("coordination", "/coordination"),
+    ("table", "/customer-service/requests?view=table"),
+    ("board", "/customer-service/requests?view=board"), ("calendar", "/customer-service/requests?view=calendar"),
+    ("chart", "/customer-service/requests?view=chart"), ("pivot", "/customer-service/requests?view=pivot"),
+    ("asked", "/customer-service/requests/{request}"),
+    ("action", "/customer-service/requests/{request}/actions/answer"),
+    ("place-code", "/places/{place}/code"), ("search", "/search?q=漏"), ("plugins", "/settings"),
+    ("maintenance-settings", "/settings/plugins/maintenance"), ("service-settings", "/settings/plugins/customer-service"),
+    ("notifications", "/notifications"), ("members", "/settings/members"), ("routing", "/settings/routing"), ("import-words", "/settings/imports"), ("absent", "/nothing-here"),
+]  # fmt: skip
+
+#: What is no page of its own, or is looked at by tests of its own: answers to scripts, files, an import's later steps.
+OTHERS = {"palette", "suggest", "export", "rejected", "run", "act", "notifications.stream"}
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+@pytest.fixture
+def addresses(app, estate, furnished):
+    """Name → address of every page of the office; one of each kind of thing that there is."""
+    client = estate.login(*ROLES)
+    found = {name: f"/e/{estate.code}{path.format(**furnished)}" for name, path in PAGES}
+    for rule in app.url_map.iter_rules():
+        key, _dot, shape = rule.endpoint.removeprefix("pages.").rpartition(".")
+        if shape in GENERATED and "GET" in rule.methods and key in estate.place.plugins.registry.resources:
+            rows = client.ask("GET", client.url(key) + "?limit=1")["items"]
+            assert rows, f"the furnished estate has none of {key}"
+            address = rule.rule.replace("<estate>", estate.code).replace("<uuid:identity>", rows[0]["id"])
+            found[f"{key.rpartition('.')[2]}-{shape}"] = address
+    return found
+
+
+def test_every_page_is_among_those_looked_at(app, estate, addresses):
+    urls = app.url_map.bind("127.0.0.1")
+    seen = {urls.match(address.partition("?")[0])[0] for address in addresses.values() if "nothing" not in address}
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/e/<estate>") and "GET" in rule.methods]
+    assert {rule.endpoint for rule in rules if rule.endpoint.rpartition(".")[2] not in OTHERS} - seen == set()
+
+
+@pytest.mark.parametrize("locale", ["en", "zh_Hans"])
+def test_pages_are_accessible_and_never_wider_than_the_window(visitor, window, addresses, locale, pictures):
+    page = window(visitor(*ROLES, name="李静"), locale=locale)
+    wrong = {}
+    for name, address in {**addresses, "sign-in": "/sign-in"}.items():
+        if name == "sign-in":
+            page.context.clear_cookies(name="wuye")
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(address)
+        for theme in ("light", "dark"):
+            page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+            page.screenshot(path=pictures / f"{name}-{locale}-{theme}-1440.png")
+            found = Axe().run(page, options={"runOnly": RULES})
+            if violations := found.response["violations"]:
+                wrong[name, theme] = [(v["id"], [node["html"][:160] for node in v["nodes"][:3]]) for v in violations]
+        for width in (1440, 1100, 768, 360):
+            page.set_viewport_size({"width": width, "height": 800})
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wrong[name, width] = "wider than the window"
+            if locale == "zh_Hans" and width != 1440:
+                for theme in ("dark", "light"):
+                    page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+                    page.screenshot(path=pictures / f"{name}-{locale}-{theme}-{width}.png")
+    assert wrong == {}
