@@ -136,7 +136,7 @@ class Core(Plugin):
             visible=visible_records, importable=False,
             columns=("number", "kind", "title", "state", "phase", "priority", "department", "place", "assignee", "opened_at", "due_at"),
             filters=("kind", "state", "phase", "department", "priority", "place", "assignee", "requester", "due_at", "opened_at"),
-            sort=("-opened_at", "due_at"),
+            sort=("-opened_at", "due_at"), look=Look(label=_("All work")),
         )  # fmt: skip
 
     @hookimpl

@@ -256,6 +256,30 @@ def test_a_list_has_every_shape_and_refuses_others(visitor, shape):
     assert agent.get(f"{REQUESTS}?filter[colour]=red").status_code == 400
 
 
+def test_work_of_all_departments_leads_to_each_departments_own_page(visitor, estate):
+    made = estate.login(*AGENT).create("requests", title="漏水", request_kind="repair")
+    manager, own = visitor("core.manager", *AGENT), f"/e/{estate.code}/{REQUESTS}/{made['id']}"
+    listed = manager.get("records").text
+    assert f'href="{own}"' in listed and "<span>Requests</span>" in listed
+    assert manager.get(f"records/{made['id']}").location == own
+    with estate.context() as ctx:
+        disable(ctx, "customer_service", force=True)
+    bare = f"/e/{estate.code}/records/{made['id']}"
+    assert f'href="{bare}"' in manager.get("records").text and "漏水" in manager.get(bare).text
+
+
+def test_what_has_no_name_is_called_by_what_it_says(visitor, estate):
+    client = estate.login("core.manager")
+    home, person = (
+        client.create("properties", kind="unit", code="1202", name="1202"),
+        client.create("people", name="陈雨"),
+    )
+    made = client.create("occupancies", person=person["id"], property=home["id"], relation="owner", since="2025-01-01")
+    manager, title = visitor("core.manager"), f"陈雨 · {home['label']}"
+    assert f"<h1>{title}</h1>" in manager.get(f"occupancies/{made['id']}").text
+    assert title in manager.get(f"occupancies/{made['id']}/edit").text
+
+
 def test_an_export_is_the_present_view_and_no_formula(visitor):
     agent = visitor(*AGENT)
     agent.get(f"{REQUESTS}/new")

@@ -19,7 +19,7 @@ from wuye.identity.models import Membership, User
 from wuye.notifications.services import has_unseen
 from wuye.pages import forms, lists, slots, toasts
 from wuye.pages.access import Visit, back_to, base_of, page, see
-from wuye.pages.rendering import framed
+from wuye.pages.rendering import Showing, framed
 from wuye.people.models import Person
 from wuye.records import services as records
 from wuye.records.flow import SYSTEM, Flow, Transition
@@ -107,19 +107,21 @@ def register(app: Flask, resource: Resource) -> None:
 def detail(visit: Visit, resource: Resource, identity: UUID, status: int = 200, **extra: Any) -> Any:
     """Show one thing, beside its list where there is room."""
     row = service.read(visit.ctx, resource, identity)
+    of = Showing(visit)
+    if resource.is_record and resource.kind is None and (own := of.address(row["kind"], identity)):
+        return see(own)
     shown = parts_of(visit, resource, row)
     listing = None
     if resource.is_record and not request.headers.get("X-Part"):
         listing = lists.read(visit, resource, limit=30)
         listing.shape = "list"
-    title = row.get("title") or row.get("name") or row.get("label") or row.get("number") or ""
     return framed(
         visit,
         "detail.html",
         status,
         resource=resource,
         row=row,
-        title=title,
+        title=row.get("title") or of.name(resource, row),
         listing=listing,
         selected=identity,
         key=str(uuid4()),
@@ -164,7 +166,10 @@ def actions_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> list
 
 
 def _facts(resource: Resource) -> list[str]:
-    return list(resource.look.facts) or [name for name in resource.attributes if name not in _HEAD]
+    if resource.look.facts:
+        return list(resource.look.facts)
+    shown = {"department"} if not resource.is_record else set()
+    return [name for name in resource.attributes if name not in _HEAD - shown]
 
 
 def steps_of(flow: Flow, row: Mapping[str, Any]) -> list[Step]:

@@ -22,7 +22,7 @@ from wuye.referrals.models import Route
 from wuye.resources import fields
 from wuye.resources.declaration import Resource
 from wuye.resources.finding import best
-from wuye.resources.schemas import load_with
+from wuye.resources.schemas import load_with, wrong_fields
 
 #: A form has room for so many lines; a script adds more.
 _LINES = 2
@@ -273,4 +273,4 @@ def checked(schema: Schema, given: Answers, *, partial: bool = False) -> None:
     except Invalid as invalid:
         errors += [error for error in invalid.errors if error.field not in unread]
     if errors:
-        raise Invalid(_("{count} fields are not valid.", count=len(errors)), errors=errors)
+        raise wrong_fields(errors)

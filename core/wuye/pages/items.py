@@ -39,17 +39,18 @@ class Item:
 def prepared(
     see: "Showing", rows: Iterable[Mapping[str, Any]], resource: Resource | None = None, query: str = ""
 ) -> Iterator[Item]:
-    """Yield rows as items: those of a resource's list, which lead to pages that keep its query, or of all departments."""
-    base, end = see.visit.url_of(resource) if resource else None, f"?{query}" if query else ""
+    """Yield rows as items: those of one kind of work lead to pages that keep its list's query, others to their own."""
+    one = resource if resource is not None and resource.kind else None
+    base, end = see.visit.url_of(one) if one else None, f"?{query}" if query else ""
     for row in rows:
-        known = resource or see.resource(row["kind"])
+        known = one or see.resource(row["kind"])
         yield Item(
             row["id"],
-            f"{base}/{row['id']}{end}" if base else see.address(row["kind"], row["id"]) or "#",
+            f"{base}/{row['id']}{end}" if base else see.address(row["kind"], row["id"]) or _bare(see, row["id"]),
             see.icon(known, row),
             row["title"] or row["number"],
             row["number"],
-            [*_meta(see, known, row), see.ago(row["opened_at"])],
+            [*_meta(see, one, row), see.ago(row["opened_at"])],
             row["priority"] in ("emergency", "urgent"),
             see.flag(row["priority"]),
             see.tag(row["kind"], row["state"], row["phase"]),
@@ -58,8 +59,13 @@ def prepared(
         )
 
 
+def _bare(see: "Showing", identity: Any) -> str:
+    """Return where work stands whose department is disabled or gone: among the records of all departments."""
+    return see.visit.url_of(see.registry.resources["core.records"], identity)
+
+
 def _meta(see: "Showing", resource: Resource | None, row: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield what stands under an item's title: what its resource chose, else its place; what kind it is if that is unknown."""
+    """Yield what stands under an item's title: what its resource chose; or its place, and its kind among other kinds."""
     if resource is not None and resource.look.meta:
         for name in resource.look.meta:
             if value := row.get(name):

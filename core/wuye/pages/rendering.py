@@ -277,8 +277,15 @@ class Showing:
             self._pens[name] = Markup(
                 '<a class="ib mini pen" href="{}/{{}}/edit?only={}">{}<span class="sr">{}{{}}{}</span></a>'
             ).format(self.visit.url_of(resource), name, icon("pen", "s"), before, after)
-        thing = next((row[each] for each in _NAMES if row.get(each)), "")
-        return self._pens[name].format(row["id"], thing)
+        return self._pens[name].format(row["id"], self.name(resource, row))
+
+    def name(self, resource: Resource, row: Mapping[str, Any]) -> str:
+        """What a thing is called: its number or name, or the first two columns of what has none."""
+        for each in _NAMES:
+            if row.get(each):
+                return str(row[each])
+        values = [(each, row[each]) for each in resource.columns[:2] if row.get(each)]
+        return " · ".join(str(v["label"] if isinstance(v, Mapping) else self.value(resource, n, v)) for n, v in values)
 
     def state(self, kind: str, state: str, phase: str) -> tuple[str, Text]:
         """How a state is drawn, and what it is called."""

@@ -1,6 +1,6 @@
 """The base schemas: what every scoped thing and every record shows and accepts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +112,13 @@ def load_with(schema: Schema, data: object, *, partial: bool = False) -> dict[st
 
 def invalid(messages: object) -> Invalid:
     """Return the problem for marshmallow's messages."""
-    errors = list(_flatten(messages, ""))
+    return wrong_fields(list(_flatten(messages, "")))
+
+
+def wrong_fields(errors: Sequence[FieldError]) -> Invalid:
+    """Return the problem that one or more fields are."""
+    if len(errors) == 1:
+        return Invalid(_("One field is not valid."), errors=errors)
     return Invalid(_("{count} fields are not valid.", count=len(errors)), errors=errors)
 
 
