@@ -225,3 +225,16 @@ def test_a_password_gives_a_token_and_guessing_is_limited(estate):
     ]
     assert codes == [401] * 10 + [429]
     assert client.post("/api/v1/tokens", json=body).status_code == 429, "even with the right one, for a while"
+
+
+def test_a_category_stands_for_those_within_it(estate):
+    agent = estate.login("customer_service.agent")
+    for category in ("repair", "repair.leak", "repairs", "noise"):
+        agent.create("requests", title=category, request_kind="repair", category=category)
+
+    def found(value):
+        rows = agent.ask("GET", agent.url("requests") + f"?filter[category]={value}&fields=title")["items"]
+        return {row["title"] for row in rows}
+
+    assert found("repair") == {"repair", "repair.leak"} and found("repair.leak") == {"repair.leak"}
+    assert found("!repair") == {"repairs", "noise"} and found("repair%25") == found("repair_leak") == set()

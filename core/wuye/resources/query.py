@@ -27,6 +27,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    not_,
     or_,
     select,
     tuple_,
@@ -155,7 +156,8 @@ def parse(resource: Resource, arguments: Mapping[str, Sequence[str]]) -> Query:
 
 def _read_filter(resource: Resource, name: str, values: Sequence[str], errors: list[FieldError]) -> Filter:
     """Read one filter: a comma separates alternatives, `!` excludes, `null` stands for nothing, `me` for the actor;
-    `low..high` is a range of times or days, either end may be missing, and `now` is the present moment."""
+    `low..high` is a range of times or days, either end may be missing, and `now` is the present moment. A category
+    stands for those within it too: `repair` for `repair.leak`."""
     item: Field[Any] = resource.instance.dump_fields[name]
     text = ",".join(values)
     try:
@@ -330,7 +332,8 @@ def _narrowed(resource: Resource, statement: Select[Any], shape: _Shape, model: 
     one given."""
     model = model or resource.model
     for number, of in enumerate(shape.filters):
-        for condition in _conditions(getattr(model, resource.attributes[of.name]), number, of):
+        within = isinstance(resource.instance.dump_fields[of.name], fields.Category)
+        for condition in _conditions(getattr(model, resource.attributes[of.name]), number, of, within=within):
             statement = statement.where(condition)
     if shape.needle:
         statement = statement.where(search.matches(model.id))
@@ -351,19 +354,26 @@ def _header_of(resource: Resource, shape: _Shape) -> Any:
     return Record if header else resource.model
 
 
-def _conditions(attribute: Any, number: int, of: _FilterShape) -> Iterator[ColumnElement[bool]]:
+def _conditions(attribute: Any, number: int, of: _FilterShape, *, within: bool) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions of a filter; `within` lets a category stand for all that it contains."""
+
+    def same(place: str | int, prefix: str = "") -> ColumnElement[bool]:
+        wanted = value(place, prefix)
+        equal: ColumnElement[bool] = attribute == wanted
+        return or_(equal, func.starts_with(attribute, wanted.concat("."))) if within else equal
+
     def value(place: str | int, prefix: str = "") -> ColumnElement[Any]:
         if isinstance(place, str):
             return word(place)
         return bindparam(f"filter_{number}_{prefix}{place}", type_=attribute.type)
 
-    choices: list[ColumnElement[bool]] = [attribute == value(place) for place in of.present]
+    choices = [same(place) for place in of.present]
     if of.null:
         choices.append(attribute.is_(None))
     if choices:
         yield or_(*choices)
     for place in of.excluded:
-        yield attribute != value(place, "not_")
+        yield not_(same(place, "not_"))
     if "low" in of.ends:
         yield attribute >= bindparam(f"filter_{number}_low", type_=attribute.type)
     if "high" in of.ends:
