@@ -1,16 +1,25 @@
 """The generated reference: `python -m wuye.reference` writes docs/reference from what the code declares."""
 
 import inspect
+import re
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
+import click
+from marshmallow.fields import Field
+
+from wuye.cli import wuye
 from wuye.config import Settings
 from wuye.i18n import use_locale
 from wuye.plugins import hookspecs
 from wuye.plugins.hookspecs import MODES
 from wuye.plugins.loader import load
 from wuye.records.flow import SYSTEM
+from wuye.resources import fields as own
+from wuye.web.api import path_of
 
 
 def hooks() -> str:
@@ -82,12 +91,100 @@ def settings() -> str:
     return "\n".join([*lines, ""])
 
 
+def commands() -> str:
+    """Return the commands of the command line as Markdown."""
+    lines = [
+        "# Commands",
+        "",
+        "Made from the commands by `python -m wuye.reference`; `wuye COMMAND --help` says the same.",
+    ]
+    root = click.Context(wuye, info_name="wuye")
+    with use_locale("en"):
+        for name in wuye.list_commands(root):
+            command = wuye.get_command(root, name)
+            assert command is not None
+            lines += _command(click.Context(command, info_name=name, parent=root))
+    return "\n".join([*lines, ""])
+
+
+def _command(ctx: click.Context) -> Iterator[str]:
+    command = ctx.command
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from _command(click.Context(below, info_name=name, parent=ctx))
+        return
+    yield from ("", f"## `{ctx.command_path}`", "")
+    talk, _dots, example = inspect.cleandoc(command.help or "").partition("Example: ")
+    yield " ".join(talk.split())
+    usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
+    yield from ("", "```text", usage, *(["", f"Example: {example.strip()}"] if example else []), "```")
+    options = [each.get_help_record(ctx) for each in command.params if isinstance(each, click.Option)]
+    if options:
+        yield from ("", "| option | meaning |", "|---|---|")
+    for option, meaning in filter(None, options):
+        yield f"| `{option.replace('|', ', ')}` | {meaning or '–'} |"
+
+
+def resources() -> str:
+    """Return the addresses of the API with their fields, filters, orders and permissions as Markdown."""
+    lines = [
+        "# Resources",
+        "",
+        "Made from the declarations by `python -m wuye.reference`. Each is a list, a page of the",
+    ]
+    lines += [
+        "office and an address of the API below `/api/v1/estates/{estate}`: `GET` and `POST` on it, `GET` and `PATCH` on"
+    ]
+    lines += [
+        "`/{id}`, and below that `timeline`, `comments`, `files` and `actions/{action}`. The whole contract with every"
+    ]
+    lines += ["schema is `GET /api/v1/openapi.json`."]
+    with use_locale("en"):
+        for key, one in load(strict=True).registry.resources.items():
+            lines += ["", f"## {key}", "", f"`{path_of(one).replace('/api/v1/estates/<estate>', '')}`", ""]
+            permissions = {"read": one.read, "their own": one.read_own, "create": one.create, "change": one.update}
+            given = ", ".join(f"{what} `{name}`" for what, name in permissions.items() if name)
+            orders = dict.fromkeys(each.removeprefix("-") for each in one.sort)
+            lines += [
+                f"- **Needs**: {given}",
+                f"- **Filters**: {_names(one.filters)}",
+                f"- **Orders**: {_names(orders)}",
+            ]
+            lines += ["", "| field | kind | |", "|---|---|---|"]
+            lines += [_field(name, item) for name, item in one.instance.fields.items()]
+    return "\n".join([*lines, ""])
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _field(name: str, item: Field[Any]) -> str:
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(item).__name__).lower()
+    if isinstance(item, own.Choice):
+        kind += f": {_names(item.choices)}"
+    if isinstance(item, own.Reference):
+        kind += f" to {item.target}"
+    traits = {"needed": item.required, "only shown": item.dump_only, "may be null": item.allow_none}
+    return f"| `{name}` | {kind} | {', '.join(trait for trait, has in traits.items() if has)} |"
+
+
+#: File of docs/reference → what it holds.
+DOCUMENTS = {
+    "commands.md": commands,
+    "flows.md": flows,
+    "hooks.md": hooks,
+    "resources.md": resources,
+    "settings.md": settings,
+}
+
+
 def main() -> None:
     """Write the reference into docs/reference below the present folder."""
     folder = Path("docs/reference")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("hooks.md", hooks()), ("flows.md", flows()), ("settings.md", settings())):
-        (folder / name).write_text(text, "utf-8")
+    for name, made in DOCUMENTS.items():
+        (folder / name).write_text(made(), "utf-8")
         sys.stderr.write(f"{folder / name}\n")
 
 

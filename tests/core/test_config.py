@@ -48,11 +48,8 @@ def test_a_number_of_proxies_that_cannot_be_is_refused(tmp_path, value):
         Settings.load({"WUYE_TRUSTED_PROXIES": value}, data=tmp_path)
 
 
-def test_the_reference_is_what_the_declarations_say():
-    from wuye.reference import settings
-
+def test_every_setting_says_what_it_means():
     assert all(item.metadata["help"] for item in dataclasses.fields(Settings))
-    assert (ROOT / "docs/reference/settings.md").read_text("utf-8") == settings(), "run python -m wuye.reference"
 
 
 class Proxied:
