@@ -94,7 +94,7 @@ def measure(passwords):
                     page.fill("form:not(:has([type=hidden][name=email])) [name=email]", email)
                     page.fill("form:not(:has([type=hidden][name=email])) [name=password]", passwords[email])
                     page.press("[name=password] >> nth=0", "Enter")
-                    page.wait_for_load_state()
+                    page.wait_for_url(lambda url: "/sign-in" not in url)
                 address_ = address
                 if address.endswith(" >"):
                     page.goto(f"{SITE}{address[:-2]}")

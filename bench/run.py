@@ -82,17 +82,16 @@ def measure(processes, token, steps, count):
 
     Other machines' load comes and goes in minutes and only adds: of some rounds over all steps, the lowest CPU counts.
     """
-    clients = {name: Client(token) for name in steps}
     used, times = {name: [] for name in steps}, {name: [] for name in steps}
-    for name, step in steps.items():
-        for number in range(30):
-            step(clients[name], number)
     for turn in range(ROUNDS):
         for name, step in steps.items():
+            client = Client(token)
+            for number in range(10):
+                step(client, 1000 * turn + number)
             before = cpu(processes)
-            for number in range(count // ROUNDS):
+            for number in range(10, 10 + count // ROUNDS):
                 begin = time.perf_counter()
-                step(clients[name], 1000 * (turn + 1) + number)
+                step(client, 1000 * turn + number)
                 times[name].append(time.perf_counter() - begin)
             used[name].append((cpu(processes) - before) / (count // ROUNDS) * 1000)
     results = {}
@@ -277,7 +276,7 @@ def requests(token, cookie, processes, count, only):
     middle = the_middle(client, orders)
     made = [
         client.send("POST", orders, {"title": "To submit", "order_type": "corrective"})["id"]
-        for _n in range(30 + count + 8 * (count // 4))
+        for _n in range(10 * ROUNDS + count + 8 * (count // 4))
     ]
     pool = iter(made)
     run = uuid7()

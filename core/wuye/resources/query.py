@@ -6,7 +6,7 @@ Statements of the same shape differ in their parameters only, so each is built a
 import base64
 import binascii
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Select,
     Uuid,
     and_,
+    any_,
     bindparam,
     func,
     literal,
@@ -280,9 +281,9 @@ class _Shape:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A statement that is ready to run: as text for the driver, and as it was before, to add a condition to."""
+    """A statement that is ready to run: as text for the driver, and `narrowed` by a further condition."""
 
-    statement: Select[Any]
+    narrowed: Callable[[ColumnElement[bool]], Select[Any]]
     sql: str
     parameters: Mapping[str, Any]
     row: RowFunction
@@ -290,7 +291,7 @@ class _Prepared:
 
 #: How many rows a statement asks for. The number stands in its text, rounded up to one of these: with a parameter there
 #: the database would take every list for a tenth of the estate, and make a new plan for each request.
-_STEPS = (2, 11, DEFAULT_LIMIT + 1, COUNTED_AT_MOST + 1, MAX_LIMIT + 1, COUNT_LIMIT + 1)
+_STEPS = (2, 11, DEFAULT_LIMIT + 1, COUNTED_AT_MOST + 1, MAX_LIMIT + 1)
 
 
 def _at_least(rows: int) -> int:
@@ -299,18 +300,46 @@ def _at_least(rows: int) -> int:
 
 @lru_cache(maxsize=1000)
 def _prepare(resource: Resource, shape: _Shape) -> _Prepared:
-    """Return the statement of a shape, made once; a list's rows end with id and sort value."""
+    """Return the statement of a shape, made once; a list's rows end with id and sort value.
+
+    A list is made of the ids that stand on its page, and what is read of them. The planner does not know how large the
+    estate is, so that it must not choose how many rows to read: the ids come in order from one index and end with the
+    page, and an array of them is looked up one by one.
+    """
     statement, row = select_fields(resource, shape.names, reveal=shape.reveal)
     if shape.one:
-        statement = statement.where(resource.model.id == bindparam("identity", type_=Uuid()))
-    else:
-        statement = _ordered(resource, statement, shape)
-    statement = _narrowed(resource, statement, shape)
-    compiled = statement.compile(dialect=_DIALECT)
-    return _Prepared(statement, compiled.string, compiled.params, row)
+        one = _narrowed(resource, statement.where(resource.model.id == bindparam("identity", type_=Uuid())), shape)
+        compiled = one.compile(dialect=_DIALECT)
+        return _Prepared(one.where, compiled.string, compiled.params, row)
+    attribute, identifier, order = _order(resource, shape)
+    statement = statement.add_columns(identifier, attribute).order_by(*order)
+
+    def narrowed(rule: ColumnElement[bool] | None) -> Select[Any]:
+        page = _page(resource, shape, rule).correlate(None).scalar_subquery()
+        return statement.where(resource.model.id == any_(func.array(page)))
+
+    compiled = narrowed(None).compile(dialect=_DIALECT)
+    return _Prepared(narrowed, compiled.string, compiled.params, row)
 
 
-def _ordered(resource: Resource, statement: Select[Any], shape: _Shape) -> Select[Any]:
+def _page(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None) -> Select[Any]:
+    """Return the statement of the ids on a list's page."""
+    attribute, identifier, order = _order(resource, shape)
+    model = _header_of(resource, shape, attribute) if rule is None else resource.model
+    statement = select(identifier).select_from(model)
+    if resource.kind is not None:
+        statement = statement.where(model.kind == word(resource.kind))
+    statement = _narrowed(resource, statement, shape, model)
+    if rule is not None:
+        statement = statement.where(rule)
+    if shape.after != "start":
+        descending = shape.sort.startswith("-")
+        statement = statement.where(_beyond(attribute, identifier, null=shape.after == "null", descending=descending))
+    return statement.order_by(*order).limit(literal_column(str(shape.most), Integer()))
+
+
+def _order(resource: Resource, shape: _Shape) -> tuple[Any, Any, tuple[ColumnElement[Any], ...]]:
+    """Return the column that a list is ordered by, the id beside it, and the order of both."""
     attribute = attribute_of(resource, shape.sort.removeprefix("-"))
     column = attribute.property.columns[0]
     # The id of the same table: one index has both, which a header's column and a department's own id never share.
@@ -319,12 +348,7 @@ def _ordered(resource: Resource, statement: Select[Any], shape: _Shape) -> Selec
     first = attribute.desc() if descending else attribute.asc()
     if column.nullable:
         first = first.nulls_last()
-    statement = statement.add_columns(identifier, attribute).order_by(
-        first, identifier.desc() if descending else identifier.asc()
-    )
-    if shape.after != "start":
-        statement = statement.where(_beyond(attribute, identifier, null=shape.after == "null", descending=descending))
-    return statement.limit(literal_column(str(shape.most), Integer()))
+    return attribute, identifier, (first, identifier.desc() if descending else identifier.asc())
 
 
 def _narrowed(resource: Resource, statement: Select[Any], shape: _Shape, model: Any = None) -> Select[Any]:
@@ -343,14 +367,13 @@ def _narrowed(resource: Resource, statement: Select[Any], shape: _Shape, model: 
     return statement
 
 
-def _header_of(resource: Resource, shape: _Shape) -> Any:
-    """Return the least that a count must read: work's header alone, unless a filter is about a department's own column.
+def _header_of(resource: Resource, shape: _Shape, *others: Any) -> Any:
+    """Return the least that must be read: work's header alone, unless a filter or others are a department's own columns.
 
-    Joining both tables to count a few rows, the planner, which does not know how large the estate is, reads all of one.
+    Joining both tables for a few rows, the planner, which does not know how large the estate is, reads all of one.
     """
-    header = resource.kind is not None and all(
-        resource.attributes[of.name] in Record.__table__.columns for of in shape.filters
-    )
+    wanted = {*(resource.attributes[of.name] for of in shape.filters), *(other.key for other in others)}
+    header = resource.kind is not None and wanted <= set(Record.__table__.columns.keys())
     return Record if header else resource.model
 
 
@@ -432,7 +455,7 @@ def _execute(
     """Run a prepared statement, the fast way if no further rule narrows it."""
     if rule is None:
         return ctx.session.fetch(prepared.sql, {**prepared.parameters, **values})
-    return ctx.session.connection().execute(prepared.statement.where(rule), values).all()
+    return ctx.session.connection().execute(prepared.narrowed(rule), values).all()
 
 
 def _visible(ctx: Context, resource: Resource, values: dict[str, Any]) -> tuple[bool, ColumnElement[bool] | None]:
@@ -480,10 +503,7 @@ def run(ctx: Context, resource: Resource, query: Query) -> Page:
     cursor = _write_cursor(query.sort, page[-1][-1], page[-1][-2]) if more else None
     total = None
     if query.count:
-        most = COUNT_LIMIT + 1
-        whole = _prepare(resource, _Shape(("id",), query.sort, filters, "start", needle, own_only, most=most))
-        counted = _execute(ctx, whole, rule, values)
-        total = len(counted)
+        total = counts(ctx, [(resource, query)], COUNT_LIMIT)[0]
     return Page([prepared.row(row) for row in page], cursor, total)
 
 
@@ -496,14 +516,16 @@ def one(ctx: Context, resource: Resource, identity: UUID, *, reveal: bool = Fals
     return prepared.row(rows[0]) if rows else None
 
 
-def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]]) -> list[int]:
-    """Count several lists in one statement, each up to `COUNTED_AT_MOST` (one more means: more)."""
+def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]], most: int = COUNTED_AT_MOST) -> list[int]:
+    """Count several lists in one statement, each up to `most` (one more means: more)."""
     parts: list[str] = []
     parameters: dict[str, Any] = {}
     for number, (resource, query) in enumerate(wanted):
         values = _parameters(ctx, resource, query)
         own_only, rule = _visible(ctx, resource, values)
-        shape = _Shape(("id",), resource.sort[0], _shape_of(resource, query), "start", bool(query.needle), own_only)
+        shape = _Shape(
+            ("id",), resource.sort[0], _shape_of(resource, query), "start", bool(query.needle), own_only, most=most + 1
+        )
         prepared = _prepare_count(resource, shape) if rule is None else _count(resource, shape, rule, values)
         sql = _NAMED.sub(lambda match, number=number: f"%({match[1]}_of_{number})s", prepared.sql)  # type: ignore[misc]  # the lambda keeps its own number
         parts.append(f"(SELECT count(*) FROM ({sql}) AS list_{number})")  # noqa: S608 (compiled by SQLAlchemy)
@@ -526,12 +548,12 @@ def _count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None, 
     statement = _narrowed(resource, statement, shape, model)
     if rule is not None:
         statement = statement.where(rule)
-    statement = statement.limit(literal_column(str(COUNTED_AT_MOST + 1), Integer()))
+    statement = statement.limit(literal_column(str(shape.most), Integer()))
     compiled = statement.compile(dialect=_DIALECT)
     if rule is None:
-        return _Prepared(statement, compiled.string, compiled.params, lambda _row: {})
+        return _Prepared(statement.where, compiled.string, compiled.params, lambda _row: {})
     expanded = compiled.construct_expanded_state(dict(values))
-    return _Prepared(statement, expanded.statement, expanded.parameters, lambda _row: {})
+    return _Prepared(statement.where, expanded.statement, expanded.parameters, lambda _row: {})
 
 
 @lru_cache(maxsize=1000)
