@@ -21,6 +21,7 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         # Room for the hot pages of lists over a million rows; pages that were never used cost no memory.
         "shared_buffers": "128MB",
         "random_page_cost": "1.1",  # on flash an index pays off much sooner than the default of 4 believes
+        "autovacuum_naptime": "15s",  # until then the planner knows nothing of what an import brought in
         "jit": "off",  # compiling a query takes longer than a list page
         "idle_in_transaction_session_timeout": "5min",
         "timezone": "UTC",
