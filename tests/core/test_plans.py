@@ -36,7 +36,8 @@ def scans(node):
 
 
 @pytest.mark.parametrize(
-    "asked", ["", "sort=due_at&filter[phase]=!done", "filter[state]=draft", "filter[phase]=!done&filter[assignee]=null", "far"]
+    "asked",
+    ["", "sort=due_at&filter[phase]=!done", "filter[state]=draft", "filter[phase]=!done&filter[assignee]=null", "far"],
 )
 def test_a_list_reads_no_more_of_a_large_estate_than_its_page(large, monkeypatch, asked):
     plans = []
