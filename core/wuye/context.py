@@ -17,6 +17,7 @@ from wuye.notifications.declaration import plugin_of_kind
 from wuye.notifications.notices import Notice, write
 from wuye.people.models import Person
 from wuye.records.timeline import Audience, Entry, append
+from wuye.records.writing import write_alone
 from wuye.settings import services as settings
 
 if TYPE_CHECKING:
@@ -208,7 +209,8 @@ class Context:
 
     def seal(self) -> None:
         """Write what the step has gathered: rows with their numbers, the search index, who is told, then the timeline."""
-        self.session.flush()
+        if not write_alone(self.session):
+            self.session.flush()
         unindexed, self._unindexed = self._unindexed, []
         for index in unindexed:
             index()

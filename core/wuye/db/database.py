@@ -27,6 +27,11 @@ def signing_key(secret: bytes) -> bytes:
     return hmac.new(secret, b"estate signature", hashlib.sha256).digest()
 
 
+def to_json(value: object) -> str:
+    """Return a value as the text of a JSON column."""
+    return orjson.dumps(value).decode()
+
+
 class Database:
     """The database of one installation, seen through its roles.
 
@@ -63,7 +68,7 @@ class Database:
             "max_overflow": 4,
             "pool_timeout": 5,
             "hide_parameters": True,  # what a statement was about is nobody's business in a log
-            "json_serializer": lambda value: orjson.dumps(value).decode(),
+            "json_serializer": to_json,
             "json_deserializer": orjson.loads,
             "connect_args": {
                 "connect_timeout": 5,

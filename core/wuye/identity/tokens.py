@@ -3,7 +3,6 @@
 Only a keyed hash is stored. The pattern for secret scanners is `wuye_[0-9A-Za-z]{46}`.
 """
 
-import hashlib
 import hmac
 import secrets
 import string
@@ -41,7 +40,7 @@ def key_of(text: str) -> str | None:
 
 def digest_of(text: str, secret: bytes, purpose: str = "api token") -> str:
     """Return the keyed hash that is stored for a token."""
-    return hmac.new(secret, f"{purpose} {text}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret, f"{purpose} {text}".encode(), "sha256").hex()
 
 
 def _checksum(body: str) -> str:
