@@ -4,7 +4,9 @@ With `--data` the filled database is kept in a folder, and used again by the nex
 
 CPU is what counts, as milliseconds a request of the server's processes and of PostgreSQL's together, read from the
 operating system before and after a round of requests over loopback with one kept connection. Of five rounds the lowest
-counts (the middle one is kept too), since the load of others on the machine only adds; likewise of five starts.
+counts (the middle one is kept too), since the load of others on the machine only adds; likewise of five starts. Before
+each work a yardstick is measured too, a bare transaction that inserts a row and reads it back: how many of them a request
+costs hardly depends on the minute, or the machine.
 Throughput and latency are given for one client and for eight.
 """
 
@@ -26,6 +28,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
+import psycopg
 from generate import ESTATES, estates, fill
 
 import wuye
@@ -77,28 +80,51 @@ class Client:
 ROUNDS = 5
 
 
-def measure(processes, token, steps, count):
+class Yardstick:
+    """A bare transaction, by nothing but the driver, to compare requests with."""
+
+    def __init__(self, url, postmaster):
+        self.postmaster = postmaster
+        self.connection = psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
+        self.connection.execute("CREATE TEMPORARY TABLE yardstick (id uuid PRIMARY KEY, title text NOT NULL)")
+        self.connection.commit()
+
+    def measure(self, count=500):
+        """Return the CPU ms that one takes just now."""
+        before = cpu([self.postmaster]) + time.process_time()
+        for _number in range(count):
+            identity = uuid7()
+            self.connection.execute("INSERT INTO yardstick VALUES (%s, %s)", (identity, "No. 1"))
+            self.connection.execute("SELECT id, title FROM yardstick WHERE id = %s", (identity,)).fetchone()
+            self.connection.commit()
+        return (cpu([self.postmaster]) + time.process_time() - before) / count * 1000
+
+
+def measure(processes, yardstick, token, steps, count):
     """Return for each step the CPU ms a request with one client, and throughput and latency with one and with eight.
 
     Other machines' load comes and goes in minutes and only adds: of some rounds over all steps, the lowest CPU counts.
     """
-    used, times = {name: [] for name in steps}, {name: [] for name in steps}
+    used, times, compared = ({name: [] for name in steps} for _kind in range(3))
     for turn in range(ROUNDS):
         for name, step in steps.items():
             client = Client(token)
             for number in range(10):
                 step(client, 1000 * turn + number)
+            bare = yardstick.measure()
             before = cpu(processes)
             for number in range(10, 10 + count // ROUNDS):
                 begin = time.perf_counter()
                 step(client, 1000 * turn + number)
                 times[name].append(time.perf_counter() - begin)
             used[name].append((cpu(processes) - before) / (count // ROUNDS) * 1000)
+            compared[name].append(used[name][-1] / bare)
     results = {}
     for name, step in steps.items():
         results[name] = {
             "cpu_ms": round(min(used[name]), 2),
             "cpu_ms_middle": round(statistics.median(used[name]), 2),
+            "times_yardstick": round(statistics.median(compared[name]), 1),
             "rps_1": round(len(times[name]) / sum(times[name])),
             "p50_ms_1": round(statistics.median(times[name]) * 1000, 1),
             "p95_ms_1": round(sorted(times[name])[int(len(times[name]) * 0.95)] * 1000, 1),
@@ -156,14 +182,7 @@ def main():
         environment = {**os.environ, "WUYE_DATA": str(folder)}
         compileall.compile_path(quiet=2)  # as an installed package is
         compileall.compile_dir(Path(wuye.__file__).parent, quiet=2)
-        starts = []
-        for _number in range(ROUNDS):
-            if serving is not None:
-                os.killpg(serving.pid, signal.SIGKILL)
-                serving.wait()
-            serving, took = start(token, environment)
-            starts.append(took)
-        results["cold_start_s"] = round(min(starts), 2)
+        serving, results["cold_start_s"] = start_often(token, environment)
         worker = max(
             psutil.Process(serving.pid).children(),
             key=lambda p: p.memory_info().rss,
@@ -176,9 +195,10 @@ def main():
         with place.database.session() as session:
             user = find_user(session, USER)
             cookie = begin(session, place.database.secret, place.clock, user, agent="bench")
-        results["requests"] = requests(
-            token, cookie, [psutil.Process(serving.pid), postmaster], options.requests, options.only
-        )
+        yardstick = Yardstick(place.database.url("owner"), postmaster)
+        results["yardstick_ms"] = round(min(yardstick.measure() for _number in range(ROUNDS)), 2)
+        processes = [psutil.Process(serving.pid), postmaster]
+        results["requests"] = requests(token, cookie, processes, yardstick, options.requests, options.only)
     finally:
         if serving is not None:
             os.killpg(serving.pid, signal.SIGKILL)
@@ -191,6 +211,18 @@ def main():
     if options.json:
         options.json.write_text(text)
     print(text)
+
+
+def start_often(token, environment):
+    """Return the server of the last of some starts, and the lowest of the seconds that they took."""
+    starts, serving = [], None
+    for _number in range(ROUNDS):
+        if serving is not None:
+            os.killpg(serving.pid, signal.SIGKILL)
+            serving.wait()
+        serving, took = start(token, environment)
+        starts.append(took)
+    return serving, round(min(starts), 2)
 
 
 def start(token, environment):
@@ -268,7 +300,7 @@ def the_middle(client, orders):
     return client.send("GET", f"{orders}?limit=5&filter[opened_at]=..{day}")["after"]
 
 
-def requests(token, cookie, processes, count, only):
+def requests(token, cookie, processes, yardstick, count, only):
     base = "/api/v1/estates/bench-0"
     orders = f"{base}/maintenance/work-orders"
     client = Client(token)
@@ -305,7 +337,7 @@ def requests(token, cookie, processes, count, only):
         ),
         "state change": submit,
     }
-    return measure(processes, token, {name: step for name, step in steps.items() if only in name}, count)
+    return measure(processes, yardstick, token, {name: step for name, step in steps.items() if only in name}, count)
 
 
 if __name__ == "__main__":

@@ -35,15 +35,17 @@ def title(run):
 
 
 def tables(found):
-    lines = ["| CPU ms a request | target | " + " | ".join(map(title, found)) + " |", "|---|---|" + "---|" * len(found)]
-    for work in found[-1]["requests"]:
+    heads = " | ".join([*map(title, found), "yardsticks"])
+    lines = [f"| CPU ms a request | target | {heads} |", "|---|---|---|" + "---|" * len(found)]
+    for work, last in found[-1]["requests"].items():
         cells = " | ".join(str(run["requests"].get(work, {}).get("cpu_ms", "–")) for run in found)
-        lines.append(f"| {work} | {TARGETS.get(work, '–')} | {cells} |")
+        lines.append(f"| {work} | {TARGETS.get(work, '–')} | {cells} | {last['times_yardstick']} |")
     lines += ["", "| figure | target | " + " | ".join(map(title, found)) + " |", "|---|---|" + "---|" * len(found)]
     for name, (label, target) in FIGURES.items():
         lines.append(f"| {label} | {target} | " + " | ".join(str(run[name]) for run in found) + " |")
     last = found[-1]
-    lines += ["", f"With {title(last)}:", ""]
+    lines += ["", f"The yardstick is {last['yardstick_ms']} ms.", ""]
+    lines += [f"With {title(last)}:", ""]
     lines += ["| work | p50 / p95 ms, 1 client | requests/s, 1 client | p95 ms, 8 clients | requests/s, 8 clients |"]
     lines += ["|---|---|---|---|---|"]
     for work, one in last["requests"].items():

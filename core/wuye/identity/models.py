@@ -12,7 +12,8 @@ from wuye.ids import uuid7
 
 
 class User(Base):
-    """Somebody who can sign in. `host_admin` looks after the installation, and sees no estate's data by that.
+    """Somebody who can sign in. `host_admin` looks after the installation: by that they see no estate's data
+    on any page, but can have all of an estate written into an export, which the estate's timeline tells.
 
     Without an `email` they sign in by a code sent to their telephone, as a resident of one estate.
     """
