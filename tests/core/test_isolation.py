@@ -223,3 +223,10 @@ def test_a_portfolio_reads_the_estates_that_were_signed_and_writes_nothing(insta
         with pytest.raises(ProgrammingError, match="permission denied"):
             session.execute(text("DELETE FROM core_person"))
     engine.dispose()
+
+
+@pytest.mark.parametrize("role", ["owner", "app", "ops", "report"])
+def test_what_a_pooler_would_drop_belongs_to_the_role(installation, role):
+    with installation.database.engine(role).connect() as connection:
+        shown = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in ("timezone", "plan_cache_mode")]
+    assert shown == ["UTC", "force_generic_plan"]

@@ -13,7 +13,15 @@ _ATTRIBUTES: dict[Role, str] = {
     "report": "NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE",
 }
 
-_TIMEOUTS = {"app": "15s", "report": "60s"}
+#: What holds for all of a role's connections. It belongs to the role, since a pooler drops what a connection asks for:
+#: times in UTC, and one plan a statement for all estates (see `wuye.db.policy.size_for_planning`).
+_ALWAYS = {"timezone": "UTC", "plan_cache_mode": "force_generic_plan"}
+_SETTINGS: dict[Role, dict[str, str]] = {
+    "owner": _ALWAYS,
+    "app": {**_ALWAYS, "statement_timeout": "15s"},
+    "ops": _ALWAYS,
+    "report": {**_ALWAYS, "statement_timeout": "60s"},
+}
 
 _GRANTS = """
 GRANT USAGE ON SCHEMA public TO wuye_app, wuye_ops, wuye_report;
@@ -38,8 +46,8 @@ def create_roles(connection: Connection, secret: bytes) -> None:
                 f" PASSWORD '{role_password(secret, role)}'"
             )
         )
-    for role_name, timeout in _TIMEOUTS.items():
-        connection.execute(text(f"ALTER ROLE wuye_{role_name} SET statement_timeout = '{timeout}'"))
+        for setting, value in _SETTINGS[role].items():
+            connection.execute(text(f"ALTER ROLE {name} SET {setting} = '{value}'"))
 
 
 def create_database(superuser: URL, database: Database) -> None:

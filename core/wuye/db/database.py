@@ -74,7 +74,6 @@ class Database:
                 "connect_timeout": 5,
                 "application_name": "wuye",
                 **({} if self.prepared else {"prepare_threshold": None}),
-                "options": "-c timezone=UTC -c plan_cache_mode=force_generic_plan",
             },
         }
 
