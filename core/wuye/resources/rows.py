@@ -76,7 +76,7 @@ def select_fields(resource: Resource, names: Sequence[str], *, reveal: bool) -> 
 def _label_of(resource: Resource, item: fields.Reference, attribute: InstrumentedAttribute[Any]) -> ColumnElement[str]:
     """Return what the target of a reference is called, looked up row by row.
 
-    A join the planner, which takes each estate for one of middling size, might make by reading all of a large one's.
+    A join the planner, which does not know how large the estate is, might make by reading all that it has.
     """
     table = Base.metadata.tables[table_of(item.target)].alias()
     wanted = and_(table.c.estate_id == resource.model.estate_id, table.c.id == attribute)
