@@ -185,6 +185,11 @@ class Context:
         """Call a hook of the plugins that this estate has enabled; see `wuye.plugins.hookspecs`."""
         return self.loaded.bus.call(hook, self, only=only, **arguments)
 
+    @property
+    def gathered(self) -> int:
+        """How many entries wait for the timeline: whatever makes or changes a thing adds one."""
+        return len(self._entries)
+
     def discard(self) -> None:
         """Forget what is to be put on timelines, into the search index and told: its rows are rolled back."""
         self._entries.clear()

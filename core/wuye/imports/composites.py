@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -23,6 +24,9 @@ from wuye.resources import service
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import load_with
 
+#: What people are known again by, and the columns that it comes from.
+_CALLED = {"name": ("name", "person"), "external_id": ("external_id",)}
+_PARTS = ("building", "entrance", "room")
 #: What building, entrance and room are in the tree.
 _LEVELS = ("building", "floor", "unit")
 
@@ -48,12 +52,57 @@ class _Composite:
     resource: Resource
     targets: list[Target] = field(default_factory=list)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    row_by_row: bool = True
     others: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None  # a home has several owners, a person several homes
+    _places: dict[str, Property | None] = field(default_factory=dict)
+    _people: dict[tuple[str, str], list[Person]] = field(default_factory=dict)
+    _relations: dict[UUID, set[tuple[UUID, str]]] = field(default_factory=dict)
+    _occupancies: list[dict[str, Any]] = field(default_factory=list)
 
-    def load(self, _ctx: Context, _references: References, _rows: Sequence[Mapping[str, Any]]) -> None:
-        """Look things up row by row: a row may refer to what the one before it made."""
+    def load(self, ctx: Context, _references: References, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Read the places and people that a batch of rows names, and who lives where; what is made is added to them."""
+        codes = {code for values in rows for code in _codes(values)}
+        self._places = dict.fromkeys(codes)
+        for place in ctx.session.scalars(select(Property).where(Property.code.in_(codes))):
+            self._places[place.code] = place
+        self._people = {}
+        for attribute, columns in _CALLED.items():
+            texts = {str(values[name]) for values in rows for name in columns if values.get(name)}
+            self._people |= {(attribute, text): [] for text in texts}
+            called = select(Person).where(getattr(Person, attribute).in_(texts)).order_by(Person.id)
+            for person in ctx.session.scalars(called):
+                self._people[attribute, getattr(person, attribute)].append(person)
+        self._relations = {person.id: set() for people in self._people.values() for person in people}
+        for row in ctx.session.scalars(select(Occupancy).where(Occupancy.person_id.in_(self._relations))):
+            self._relations[row.person_id].add((row.property_id, row.relation))
+        self._occupancies = []
+
+    def finish(self, ctx: Context) -> None:
+        """Write who lives where, once the people and places are written."""
+        ctx.session.flush()
+        for loaded in self._occupancies:
+            service.create_from(ctx, ctx.loaded.registry.resources["core.occupancies"], loaded)
+
+    def _place_of(self, ctx: Context, code: str) -> Property | None:
+        """Return the place with a code."""
+        if code not in self._places:
+            self._places[code] = ctx.session.scalar(select(Property).where(Property.code == code))
+        return self._places[code]
+
+    def _place_called(self, ctx: Context, text: str) -> Property | None:
+        """Return the place with a code, or else with a label."""
+        place = self._place_of(ctx, text)
+        if place is None:
+            ctx.session.flush()
+            place = ctx.session.scalar(select(Property).where(Property.label == text))
+        return place
+
+    def _people_called(self, ctx: Context, attribute: str, text: str) -> list[Person]:
+        """Return the people with a name or an external id; to be added to when one is made."""
+        if (attribute, text) not in self._people:
+            rows = select(Person).where(getattr(Person, attribute) == text)
+            self._people[attribute, text] = list(ctx.session.scalars(rows))
+        return self._people[attribute, text]
 
     def _person(
         self, ctx: Context, values: Mapping[str, Any], name: str, report: Report, *, main: bool
@@ -63,11 +112,9 @@ class _Composite:
         data = {"name": name}
         data.update({key: str(values[key]) for key in ("phone", "email", "external_id", "note") if values.get(key)})
         loaded = load_with(resource.instance, data)
-        statement = select(Person).where(Person.name == loaded["name"])
-        if data.get("external_id"):
-            statement = select(Person).where(Person.external_id == loaded["external_id"])
-        found = ctx.session.scalars(statement).all()
-        if data.get("phone") and not data.get("external_id"):
+        called = {each: self._people_called(ctx, each, loaded[each]) for each in _CALLED if loaded.get(each)}
+        found = called.get("external_id", called["name"])
+        if data.get("phone") and "external_id" not in called:
             found = [each for each in found if not each.phone or digits(each.phone) == digits(data["phone"])]
         if len(found) > 1:
             reason = _(
@@ -79,7 +126,9 @@ class _Composite:
         if found:
             return found[0], False if service.edit_to(ctx, resource, found[0], loaded) else None
         person = service.create_from(ctx, resource, loaded)
-        ctx.session.flush()
+        for people in called.values():
+            people.append(person)
+        self._relations[person.id] = set()
         if not main:
             report.made["core_person"] += 1
         return person, True
@@ -92,19 +141,26 @@ class _Composite:
         """
         code = str(values.get("place") or "")
         if values.get("room"):
-            code = unit_codes(*(str(values.get(part, "")) for part in ("building", "entrance", "room")))[-1]
+            code = unit_codes(*(str(values.get(part, "")) for part in _PARTS))[-1]
         if not code:
             return None
-        home = ctx.session.scalar(select(Property).where((Property.code == code) | (Property.label == code)))
+        home = self._place_called(ctx, code)
         if home is None:
             raise Refused([Fault("room", "", _("There is no “{text}” in this estate.", text=code))])
         return home
 
+    def _relations_of(self, ctx: Context, person: Person) -> set[tuple[UUID, str]]:
+        """Return where a person lives or owns, and as what."""
+        if person.id not in self._relations:
+            rows = select(Occupancy.property_id, Occupancy.relation).where(Occupancy.person_id == person.id)
+            self._relations[person.id] = {(row[0], row[1]) for row in ctx.session.execute(rows)}
+        return self._relations[person.id]
+
     def _occupancy(self, ctx: Context, person: Person, home: Property, values: Mapping[str, Any]) -> bool:
         """Note that a person lives or owns here; return whether that is news."""
         relation = values.get("relation") or "owner"
-        known = select(Occupancy).where(Occupancy.person_id == person.id, Occupancy.property_id == home.id)
-        if any(row.relation == relation for row in ctx.session.scalars(known)):
+        relations = self._relations_of(ctx, person)
+        if (home.id, relation) in relations:
             return False
         today = ctx.now.astimezone(ctx.estate.tzinfo).date()
         data = {
@@ -117,9 +173,15 @@ class _Composite:
         loaded = load_with(OccupancySchema(), data)
         if loaded["until"] is not None and loaded["until"] < loaded["since"]:
             raise Refused([Fault("until", "", _("This lies before the beginning ({since}).", since=data["since"]))])
-        service.create_from(ctx, ctx.loaded.registry.resources["core.occupancies"], loaded)
-        ctx.session.flush()
+        relations.add((home.id, relation))
+        self._occupancies.append(loaded)
         return True
+
+
+def _codes(values: Mapping[str, Any]) -> list[str]:
+    """Return the codes of the places that a row names, by parts or as a whole."""
+    parts = unit_codes(*(str(values.get(part) or "") for part in _PARTS))
+    return [*parts, *(str(values[name]) for name in ("code", "parent", "place") if values.get(name))]
 
 
 def _day(ctx: Context, value: Any) -> str | None:
@@ -162,7 +224,7 @@ class HomeImporter(_Composite):
         report.count(_outcome(made, news))
 
     def _place(self, ctx: Context, values: Mapping[str, Any], report: Report) -> tuple[Property, bool | None]:
-        parts = [str(values.get(part) or "") for part in ("building", "entrance", "room")]
+        parts = [str(values.get(part) or "") for part in _PARTS]
         if values.get("code"):
             codes = [str(values["code"])]
             kinds: tuple[str, ...] = (str(values.get("kind") or "unit"),)
@@ -182,10 +244,12 @@ class HomeImporter(_Composite):
         made: bool | None = None
         for place, each in enumerate(loaded):
             last = place == len(loaded) - 1
-            row = ctx.session.scalar(select(Property).where(Property.code == each["code"]))
+            row = self._place_of(ctx, each["code"])
             if row is None:
+                if parent in ctx.session.new:
+                    ctx.session.flush()
                 row = service.create_from(ctx, self.resource, {**each, "parent_id": parent.id if parent else None})
-                ctx.session.flush()
+                self._places[row.code] = row
                 if last:
                     made = True
                 else:
@@ -200,7 +264,7 @@ class HomeImporter(_Composite):
         code = str(values.get("parent") or "")
         if not code:
             return None
-        parent = ctx.session.scalar(select(Property).where((Property.code == code) | (Property.label == code)))
+        parent = self._place_called(ctx, code)
         if parent is None:
             raise Refused([Fault("parent", "", _("There is no “{text}” in this estate.", text=code))])
         return parent
@@ -250,6 +314,7 @@ class StaffImporter(_Composite):
         references.use([department], _number)
         references.write()
         person, _made = self._person(ctx, values, str(values.get("name") or ""), report, main=False)
+        ctx.session.flush()
         data = {name: str(values[name]) for name in ("post", "employee_number") if values.get(name)}
         loaded = load_with(
             self.resource.instance,

@@ -138,17 +138,29 @@ def _resource(place: Installation, step: Step, kind: str) -> Resource:
 
 
 def _batch(ctx: Context, plan: Plan, rows: Sequence[Row]) -> Report:
-    """Write rows together; if anything but the file's own faults stops that, each of them by itself."""
-    if not plan.importer.row_by_row:
-        try:
-            with ctx.session.begin_nested():
-                return _together(ctx, plan, rows)
-        except (Problem, *_REFUSALS):
-            ctx.discard()
-    report = Report("", plan.file)
-    for row in rows:
-        report.add(_alone(ctx, plan, row))
+    """Write rows together within a savepoint; what is refused, by whomever, is found by halving, and leaves nothing behind."""
+    try:
+        with ctx.session.begin_nested():
+            return _together(ctx, plan, rows)
+    except (Refused, Problem, *_REFUSALS) as error:
+        ctx.discard()
+        report = Report("", plan.file)
+        if len(rows) == 1:
+            report.reject(rows[0].number, [_located(plan, fault) for fault in _faults(error)])
+            return report
+    half = len(rows) // 2
+    report.add(_batch(ctx, plan, rows[:half]))
+    report.add(_batch(ctx, plan, rows[half:]))
     return report
+
+
+def _faults(error: Exception) -> Sequence[Fault]:
+    """Return what is wrong with a row that was refused."""
+    if isinstance(error, Refused):
+        return error.faults
+    if isinstance(error, Problem):
+        return [Fault(each.field, "", each.reason) for each in error.errors] or [Fault("", "", error.detail)]
+    return [Fault("", "", _("The database refuses it: {reason}.", reason=_constraint(error)))]
 
 
 def _together(ctx: Context, plan: Plan, rows: Sequence[Row]) -> Report:
@@ -158,37 +170,19 @@ def _together(ctx: Context, plan: Plan, rows: Sequence[Row]) -> Report:
         prepared = list(_prepared(ctx, plan, rows, report))
         plan.importer.load(ctx, references, [values for _row, values in prepared])
         for row, values in prepared:
-            before = report.outcomes
+            before, gathered = report.outcomes, ctx.gathered
             shown = dict(values)
             try:
                 plan.importer.write(ctx, references, row.number, values, report)
-            except Refused as refusal:
-                if plan.importer.row_by_row:
-                    raise
-                report.reject(row.number, [_located(plan, fault) for fault in refusal.faults])
+            except (Refused, Problem) as refusal:
+                if ctx.gathered != gathered:
+                    raise  # something of the row is written: only the savepoint takes that back
+                report.reject(row.number, [_located(plan, fault) for fault in _faults(refusal)])
             else:
                 report.preview(Preview(row.number, report.outcome_since(before), shown))
         references.write()
+        plan.importer.finish(ctx)
         _settle(ctx, dry_run=plan.dry_run)
-    return report
-
-
-def _alone(ctx: Context, plan: Plan, row: Row) -> Report:
-    """Write one row within a savepoint: what is refused, by whomever, leaves nothing behind."""
-    faults: list[Fault]
-    try:
-        with ctx.session.begin_nested():
-            return _together(ctx, plan, [row])
-    except Refused as refusal:
-        faults = [_located(plan, fault) for fault in refusal.faults]
-    except Problem as problem:
-        faults = [_located(plan, Fault(error.field, "", error.reason)) for error in problem.errors]
-        faults = faults or [Fault("", "", problem.detail)]
-    except _REFUSALS as error:
-        faults = [Fault("", "", _("The database refuses it: {reason}.", reason=_constraint(error)))]
-    ctx.discard()
-    report = Report("", plan.file)
-    report.reject(row.number, faults)
     return report
 
 

@@ -43,16 +43,13 @@ class Refused(Exception):
 class Importer(Protocol):
     """What knows how to write the rows of one kind.
 
-    `key` is the field that no two rows may share. `row_by_row` says that `write` writes a row in several steps, so that
-    each row needs a savepoint; without it nothing of a row is written when `Refused` is raised. `others` are fields whose
-    values go to another resource: field → its key.
+    `key` is the field that no two rows may share. `others` are fields whose values go to another resource: field → its key.
     """
 
     others: Mapping[str, str]
 
     targets: list[Target]
     words: Mapping[str, Mapping[str, str]]
-    row_by_row: bool
 
     @property
     def key(self) -> str | None:
@@ -63,6 +60,9 @@ class Importer(Protocol):
 
     def write(self, ctx: Context, references: References, number: int, values: dict[str, Any], report: Report) -> None:
         """Write one row and count it; raise `Refused` or a `Problem` if that cannot be done."""
+
+    def finish(self, ctx: Context) -> None:
+        """Write what refers to the things that the rows of a batch made."""
 
 
 @dataclass
@@ -76,7 +76,6 @@ class ResourceImporter:
     schema: ScopedSchema
     targets: list[Target]
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    row_by_row: bool = False
     others: Mapping[str, str] = field(default_factory=dict)
     _existing: dict[str, Any] = field(default_factory=dict)
     _routes: dict[str, str] = field(default_factory=dict)
@@ -139,6 +138,9 @@ class ResourceImporter:
         if self.key and values.get(self.key):
             self._existing[str(values[self.key])] = record
         report.count(outcome)
+
+    def finish(self, _ctx: Context) -> None:
+        """Nothing is left: each row is one thing, and what it refers to was made before it."""
 
     def _twin(self, ctx: Context, loaded: Mapping[str, Any]) -> Any:
         """Return the row that is the same by one of the table's unique constraints."""

@@ -1,5 +1,6 @@
 """Files into estates: real ones, with Chinese headers, and with everything in them that can be wrong."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -286,3 +287,57 @@ def test_assets_come_in_by_their_usual_headers(estate, tmp_path):
     path = sheet(tmp_path / "a.xlsx", ["设备编号", "设备名称", "设备类别", "状态"], ["L1", "1号电梯", "电梯", "在用"])
     assert counts(run(estate.place, estate.code, "assets", path)) == (1, 0, 0, 0)
     assert counts(run(estate.place, estate.code, "assets", path)) == (0, 0, 1, 0)
+
+
+def messy(seed):
+    """Return the rows of a sheet of homes in which places, people and telephones come again, and some rows are wrong."""
+    chance = random.Random(seed)
+    rows = [["楼栋", "单元", "房号", "面积", "业主", "手机", "关系", "入住日期", "搬出日期"]]
+    for _number in range(60):
+        rows.append(
+            [
+                chance.choice(["1栋", "2栋", "1栋", ""]),
+                chance.choice(["1单元", "2单元", ""]),
+                chance.choice(["101", "102", "201", "1-1-101", ""]),
+                chance.choice(["80", "80.5", "", "wide"]),
+                chance.choice(["陈雨", " 陈雨 ", "林芳", "赵强", "", "长" * 300]),
+                chance.choice(["13812345678", "138 1234 5678", "13912345670", "", "call"]),
+                chance.choice(["业主", "租户", "", "房客甲"]),
+                "2024-05-01",
+                chance.choice(["", "", "2025-05-01", "2023-05-01"]),
+            ]
+        )
+    return rows
+
+
+def homes_of(estate):
+    with estate.context() as ctx:
+        places = {row.id: row for row in ctx.session.scalars(select(Property))}
+        people = {row.id: (row.name, row.phone) for row in ctx.session.scalars(select(Person))}
+        above = {
+            row.code: (row.label, row.area_m2, row.parent_id and places[row.parent_id].code) for row in places.values()
+        }
+        living = [
+            (people[row.person_id], places[row.property_id].code, row.relation, row.until)
+            for row in ctx.session.scalars(select(Occupancy))
+        ]
+        assert list(verify_chain(ctx.session)) == []
+        return above, sorted(people.values(), key=repr), sorted(living, key=repr)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_written_together_become_what_they_become_one_by_one(make_estate, tmp_path, monkeypatch, seed):
+    path, found = sheet(tmp_path / "homes.xlsx", *messy(seed)), []
+    for size in (500, 1):
+        monkeypatch.setattr("wuye.imports.engine.BATCH", size)
+        estate = make_estate()
+        said = []
+        for _time in range(2):
+            report = run(estate.place, estate.code, "properties", path)
+            assert totals_add_up(report)
+            rejected = [(each["row"], each["column"], each["reason"]) for each in report.as_dict()["rejected"]]
+            said.append((counts(report), dict(report.made), rejected))
+        found.append((said, homes_of(estate)))
+    assert found[0] == found[1]
+    assert found[0][0][0][0][0] > 5
+    assert len(found[0][0][0][2]) > 10
