@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from wuye.imports import runs
 from wuye.imports.files import read_table
 from wuye.imports.models import ImportMapping, ImportRejection, ImportRun
+from wuye.imports.workbook import open_sheet
 from wuye.people.models import Occupancy, Person
 from wuye.properties.models import Property
 
@@ -89,6 +90,20 @@ def test_homes_and_owners_come_in_and_the_bad_row_comes_back(estate, visitor, tm
     manager.post(again, {**columns_of(manager, again), "act": "check"})
     figures = re.findall(r"<dd>(\d+)</dd>", manager.get(again).get_data(as_text=True))
     assert figures == ["0", "0", "2", "1"], "the same file again changes nothing"
+
+
+def test_what_stands_beyond_the_header_comes_back_too(visitor, tmp_path):
+    manager = visitor("core.manager")
+    lines = [HOMES[0], ["1栋", "1", "104", "80", "", ""], ["1栋", "1", "105", "80", "", "", "", "钥匙在门卫"]]
+    content = io.BytesIO("\n".join(map(",".join, lines)).encode())
+    address = send(manager, "properties/import", content, "房产.csv")
+    manager.post(address, {**columns_of(manager, address), "act": "check"})
+    file = tmp_path / "rejected.xlsx"
+    file.write_bytes(manager.get(f"{address}/rejected").get_data())
+    [_header, (_number, cells)] = open_sheet(file, None).records()
+    assert list(cells[:6]) == lines[2][:6]
+    assert "H" in cells[6]
+    assert list(cells[7:]) == ["", "钥匙在门卫"]
 
 
 def test_a_large_file_is_the_workers_and_can_be_taken_up_again(estate, visitor, monkeypatch, work_off):

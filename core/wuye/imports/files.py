@@ -31,12 +31,14 @@ class Row:
     """One row: the number under which the user finds it, and one value for each column of the table.
 
     `number` is the row of the sheet, or in CSV the line where the record begins; both count from 1. `fault` is set
-    when the row does not fit the table (more values than columns); its values are then not to be used.
+    when the row does not fit the table (more values than columns); its values are then not to be used. `surplus` is what
+    stands beyond the last column.
     """
 
     number: int
     values: tuple[Cell, ...]
     fault: LazyText | None = None
+    surplus: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def _row(record: _Record, kept: Sequence[int], width: int) -> Row:
             column=column_letters(surplus[0]),
             last=column_letters(width - 1),
         ),
+        tuple(values[width:]),
     )
 
 

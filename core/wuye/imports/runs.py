@@ -209,7 +209,7 @@ def rejections(ctx: Context, run: ImportRun, limit: int | None = None) -> Sequen
 
 
 def write_rejected(ctx: Context, run: ImportRun, file: Path) -> None:
-    """Write the refused rows into an XLSX file: all columns as they came, and one more that says why.
+    """Write the refused rows into an XLSX file: all columns as they came, one more that says why, then what was too much.
 
     Raises:
         NotFound: the import's file is gone.
@@ -228,7 +228,7 @@ def write_rejected(ctx: Context, run: ImportRun, file: Path) -> None:
             sheet.write_string(0, place, name, bold)
         bad = (row for row in table.rows if row.number in reasons)
         for line, row in enumerate(bad, 1):
-            for place, value in enumerate(row.values):
+            for place, value in (*enumerate(row.values), *enumerate(row.surplus, len(table.columns) + 1)):
                 _write_cell(sheet, line, place, value)
             found = reasons[row.number]
             reason = f"{found.columns}: {found.reason}" if found.columns else found.reason
