@@ -111,8 +111,9 @@ class EstateSession(Session):
 
 
 @event.listens_for(EstateSession, "after_begin")
-def _announce_estate(session: EstateSession, _transaction: SessionTransaction, connection: Connection) -> None:
-    session._announce(connection)
+def _announce_estate(session: EstateSession, transaction: SessionTransaction, connection: Connection) -> None:
+    if not transaction.nested:  # a savepoint is within what was announced, and undoes nothing of it
+        session._announce(connection)
 
 
 @event.listens_for(EstateSession, "do_orm_execute")

@@ -17,7 +17,7 @@ class Attachment(EstateScoped, Base):
     after. A removed one keeps its row.
     """
 
-    __table_args__ = (scoped_index("subject_id", "id"),)
+    __table_args__ = (scoped_index("subject_id", "id"), scoped_index("thread_id", "id"))
 
     subject_id: Mapped[UUID]
     thread_id: Mapped[UUID]

@@ -1,6 +1,7 @@
 """What can be done with attachments: add one, list them, open one, remove one. Who sees the thing sees its files."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -94,25 +95,24 @@ def listing(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, 
     Raises:
         NotFound: there is no such thing that the actor may see.
     """
-    service.fetch(ctx, resource, identity, "*")
-    mine = select(Attachment).where(Attachment.subject_id == identity, Attachment.removed_at.is_(None))
-    return [_shown(row) for row in ctx.session.scalars(mine.order_by(Attachment.id))]
+    return beside(ctx, service.read(ctx, resource, identity))[0]
 
 
-def of_thread(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, Any]]:
-    """Return what is attached to the other records of the chain of hand-overs that a record belongs to, oldest first.
+def beside(ctx: Context, row: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the attachments of a thing that the actor has read, and those of the other records of its chain of hand-overs.
 
-    Who does the work sees the photos of who asked for it, though not the request itself; residents see none of them.
-
-    Raises:
-        NotFound: there is no such record that the actor may see.
+    Both oldest first. Who does the work sees the photos of who asked for it, though not the request itself; residents see
+    none of them.
     """
-    subject = service.fetch(ctx, resource, identity, "*")
-    if not ctx.may(_WHOLE_THREAD):
-        return []
-    others = (Attachment.thread_id == subject.thread_id, Attachment.subject_id != identity)
-    rows = select(Attachment).where(*others, Attachment.removed_at.is_(None)).order_by(Attachment.id)
-    return [_shown(row) for row in ctx.session.scalars(rows)]
+    place = Attachment.subject_id == row["id"]
+    if "thread" in row and ctx.may(_WHOLE_THREAD):
+        place = Attachment.thread_id == row["thread"]
+    rows = select(Attachment).where(place, Attachment.removed_at.is_(None)).order_by(Attachment.id)
+    own: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for found in ctx.session.scalars(rows):
+        (own if found.subject_id == row["id"] else others).append(_shown(found))
+    return own, others
 
 
 def open_file(

@@ -133,20 +133,21 @@ def detail(visit: Visit, resource: Resource, identity: UUID, status: int = 200, 
 
 def parts_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a detail shows besides the fields: steps, actions, history, what it hangs together with."""
-    ctx = visit.ctx
-    happened = list(reversed(list(_happenings(visit, resource, row))))
-    flow = resource.flow
+    ctx, flow = visit.ctx, resource.flow
+    thread = _thread(visit, row) if resource.is_record else {}
+    happened = list(reversed(list(_happenings(visit, resource, row, thread))))
+    own_files, thread_files = files.beside(ctx, row)
     return {
         "actions": actions_of(visit, resource, row),
         "steps": steps_of(flow, row) if flow else [],
         "editable": forms.editable(visit, resource),
         "facts": [name for name in _facts(resource) if row.get(name) not in (None, "")],
         "happened": happened,
-        "related": list(_related(visit, row)) if resource.is_record else [],
+        "related": list(_related(visit, row, thread)),
         "may_edit": bool(resource.update and ctx.may(resource.update)),
         "may_comment": True,
-        "files": files.listing(ctx, resource, row["id"]),
-        "thread_files": files.of_thread(ctx, resource, row["id"]) if resource.is_record else [],
+        "files": own_files,
+        "thread_files": thread_files,
         "unseen": resource.is_record and has_unseen(ctx, row["id"]),
         "file_base": api.path_of(resource).replace("<estate>", ctx.estate.code) + f"/{row['id']}/files",
         "masked": {n for n, a in resource.attributes.items() if a in resource.masked_attributes}
@@ -192,13 +193,14 @@ def steps_of(flow: Flow, row: Mapping[str, Any]) -> list[Step]:
     ]
 
 
-def _happenings(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> Iterator[Happening]:
+def _happenings(
+    visit: Visit, resource: Resource, row: Mapping[str, Any], thread: Mapping[UUID, Any]
+) -> Iterator[Happening]:
     registry = visit.ctx.loaded.registry
-    entries = service.timeline(visit.ctx, resource, row["id"])
+    entries = service.history(visit.ctx, row)
     names = _names(visit, {entry["actor_id"] for entry in entries if entry["actor_id"]})
-    threads = _thread(visit, row) if resource.is_record else {}
     for entry in entries:
-        of = threads.get(entry["record_id"])
+        of = thread.get(entry["record_id"])
         other = of is not None and entry["record_id"] != row["id"]
         owner = registry.resource_of_kind(of.kind) if of is not None else resource
         data = entry["data"] or {}
@@ -285,9 +287,9 @@ def _thread(visit: Visit, row: Mapping[str, Any]) -> dict[UUID, Any]:
     return {found.id: found for found in visit.ctx.session.connection().execute(statement)}
 
 
-def _related(visit: Visit, row: Mapping[str, Any]) -> Iterator[Related]:
+def _related(visit: Visit, row: Mapping[str, Any], thread: Mapping[UUID, Any]) -> Iterator[Related]:
     registry = visit.ctx.loaded.registry
-    for found in _thread(visit, row).values():
+    for found in thread.values():
         if found.id == row["id"]:
             continue
         resource = registry.resource_of_kind(found.kind)

@@ -166,16 +166,24 @@ def comment(ctx: Context, resource: Resource, identity: UUID, data: object) -> l
 
 
 def timeline(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, Any]]:
-    """Return the history, oldest first; a record's is that of its whole thread, the same from whichever end."""
-    thread = read(ctx, resource, identity).get("thread", identity)
+    """Return the history, oldest first; a record's is that of its whole thread, the same from whichever end.
+
+    Raises:
+        NotFound: there is no such thing that the actor may see.
+    """
+    return history(ctx, read(ctx, resource, identity))
+
+
+def history(ctx: Context, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the history of a thing that the actor has read, as `timeline` does."""
     table = Timeline.__table__
     statement = select(
         table.c.sequence, table.c.at, table.c.event, table.c.record_id, table.c.actor_id, table.c.audience, table.c.data
-    ).where(table.c.thread_id == thread)
+    ).where(table.c.thread_id == row.get("thread", row["id"]))
     if not ctx.may("core.internal"):
         statement = statement.where(table.c.audience == "all")
-    rows = ctx.session.connection().execute(statement.order_by(table.c.sequence))
-    return [dict(row._mapping) for row in rows]
+    entries = ctx.session.connection().execute(statement.order_by(table.c.sequence))
+    return [dict(entry._mapping) for entry in entries]
 
 
 def reveal(ctx: Context, resource: Resource, identity: UUID, data: object) -> dict[str, Any]:
