@@ -207,13 +207,14 @@ def count_unseen(ctx: Context) -> tuple[int, bool]:
     return min(count, MOST_UNSEEN), count > MOST_UNSEEN
 
 
+_UNSEEN = """
+    SELECT 1 FROM core_notification WHERE user_id = %(user)s AND record_id = %(record)s AND seen_at IS NULL LIMIT 1
+    """
+
+
 def has_unseen(ctx: Context, record_id: UUID) -> bool:
     """Tell whether the actor was told something about a record that they have not seen."""
-    mine = (Notification.user_id == ctx.actor.user_id, Notification.seen_at.is_(None))
-    return (
-        ctx.session.scalar(select(Notification.id).where(*mine, Notification.record_id == record_id).limit(1))
-        is not None
-    )
+    return bool(ctx.session.fetch(_UNSEEN, {"user": ctx.actor.user_id, "record": record_id}))
 
 
 def see(ctx: Context, values: Mapping[str, Any]) -> None:
