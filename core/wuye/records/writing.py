@@ -27,8 +27,8 @@ class _Value(NamedTuple):
 def write_alone(session: EstateSession) -> bool:
     """Write the one new record of a session that has nothing else to write; return whether that was so.
 
-    To the caller it is the same as a flush, in one statement for the header and what is the kind's own: a third of the
-    time, since there is no order to be found and no second table to be waited for.
+    To the caller it is the same as a flush, in one statement for the header and what is the kind's own, and in half the
+    time: there is no order to be found.
 
     Raises:
         DBAPIError: as a flush.
