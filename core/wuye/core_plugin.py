@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from wuye.context import Context
 from wuye.errors import FieldError, Invalid
-from wuye.estates.tasks import perform, purge_exports
+from wuye.estates import tasks as estate_tasks
 from wuye.i18n import _
 from wuye.identity.codes import sign_out_person, sign_out_who_left
 from wuye.imports.runs import purge as purge_imports
@@ -34,6 +34,8 @@ from wuye.referrals.services import open_referral, record_of, refer
 from wuye.resources.declaration import Look, Resource
 from wuye.resources.query import own
 from wuye.resources.schemas import RecordSchema
+from wuye.tasks import acting, exporting
+from wuye.tasks import services as tasks
 
 
 def visible_referrals(ctx: Context) -> ColumnElement[bool] | None:
@@ -147,8 +149,11 @@ class Core(Plugin):
         yield Job("purge_undo_steps", purge_undo_steps, cron="47 * * * *")
         yield Job("purge_notifications", purge_notifications, cron="41 19 * * *")
         yield Job("import_file", proceed)
-        yield Job("estate_task", perform)
-        yield Job("purge_exports", purge_exports, cron="23 * * * *")
+        yield tasks.job(estate_tasks.EXPORT, estate_tasks.export_estate)
+        yield tasks.job(estate_tasks.DEMO, estate_tasks.load_demo)
+        yield tasks.job(exporting.KIND, exporting.export_list)
+        yield tasks.job(acting.KIND, acting.act_on_many)
+        yield Job("purge_tasks", tasks.purge, cron="23 * * * *")
         yield Job("purge_imports", purge_imports, cron="11 20 * * *")
 
     @hookimpl

@@ -1,7 +1,7 @@
 """Lists as files: CSV for programs, XLSX for people; no cell can become a formula."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -27,12 +27,28 @@ def export(ctx: Context, resource: Resource, file: Path, wanted: query.Query | N
     """
     wanted = wanted or query.Query({}, sort=resource.sort[0])
     names = wanted.fields or tuple(resource.attributes)
-    found = rows(ctx, resource, replace(wanted, fields=names))
+    return write(file, names, rows(ctx, resource, replace(wanted, fields=names)))
+
+
+def write(file: Path, names: tuple[str, ...], lines: Iterator[list[str]]) -> int:
+    """Write rows under their names; return how many.
+
+    Raises:
+        BadRequest: the file's suffix is neither .csv nor .xlsx.
+    """
     if file.suffix.lower() == ".csv":
-        return _write_csv(file, names, found)
+        return _write_csv(file, names, lines)
     if file.suffix.lower() == ".xlsx":
-        return _write_xlsx(file, names, found)
+        return _write_xlsx(file, names, lines)
     raise BadRequest(_("Name the file .csv or .xlsx."))
+
+
+def counted(lines: Iterator[list[str]], stride: int, tell: Callable[[int], None]) -> Iterator[list[str]]:
+    """Yield the rows, and tell after every so many of them how many there were."""
+    for number, line in enumerate(lines, 1):
+        yield line
+        if number % stride == 0:
+            tell(number)
 
 
 def rows(ctx: Context, resource: Resource, wanted: query.Query) -> Iterator[list[str]]:

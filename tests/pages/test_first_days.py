@@ -85,7 +85,7 @@ def test_the_wizard_and_the_console_can_be_used_by_everybody(estate, host, windo
     expect(page.locator("[role=alert]")).to_be_visible()
     look_at("host-suspend")
     page.goto(f"/host/estates/{estate.code}")
-    page.click("button[value=export]")
+    page.click("button[value=export_estate]")
     expect(page.locator("[data-progress]")).to_be_visible()
     look_at("host-working")
     assert faults == []

@@ -9,12 +9,13 @@ from uuid import uuid4
 import orjson
 from sqlalchemy import func, select
 
-from wuye.estates import tasks
-from wuye.estates.models import Estate, EstateTask
+from wuye.estates.models import Estate
 from wuye.identity.models import Membership, User
 from wuye.people.models import Person
 from wuye.properties.models import Property
 from wuye.records.models import Record, Timeline
+from wuye.tasks import services as tasks
+from wuye.tasks.models import Task
 
 ZONE = {"zone": "Asia/Shanghai", "locale": "zh_Hans"}
 
@@ -86,8 +87,8 @@ def test_an_estate_is_exported_in_the_background_and_fetched(host, estate, make_
     estate.person("陈雨", phone="13812345678")
     path = f"/host/estates/{estate.code}"
     host.get(path)
-    assert host.post(path, {"act": "export"}).status_code == 303
-    assert host.post(path, {"act": "export"}).status_code == 409, "one at a time"
+    assert host.post(path, {"act": "export_estate"}).status_code == 303
+    assert host.post(path, {"act": "export_estate"}).status_code == 409, "one at a time"
     page = host.get(path).text
     assert "data-progress" in page and 'http-equiv="refresh"' in page
     work_off()
@@ -105,12 +106,12 @@ def test_an_estate_is_exported_in_the_background_and_fetched(host, estate, make_
     assert host.get(link.replace(estate.code, other.code)).status_code == 404, "not by another estate's address"
 
     with estate.context() as ctx:
-        file = ctx.data / "exports" / ctx.session.scalars(select(EstateTask.file)).one()
-        tasks.purge_exports(ctx)
+        file = ctx.data / "exports" / ctx.session.scalars(select(Task.file)).one()
+        tasks.purge(ctx)
         assert file.is_file()
     with estate.context() as ctx:
         ctx.now += timedelta(days=4)
-        tasks.purge_exports(ctx)
+        tasks.purge(ctx)
     assert not file.exists()
     assert host.get(link).status_code == 404
 
@@ -126,13 +127,13 @@ def test_demo_data_goes_into_an_empty_estate_with_its_departments_alone(host, es
         assert ctx.session.scalar(select(func.count()).select_from(Person)) > 50
         kinds = set(ctx.session.scalars(select(Record.kind).distinct()))
     assert all(kind.startswith(("maintenance.", "core.")) for kind in kinds)
-    assert host.post(f"/host/estates/{code}", {"act": "demo"}).status_code == 409
+    assert host.post(f"/host/estates/{code}", {"act": "load_demo"}).status_code == 409
 
 
 def test_a_task_that_fails_says_so_and_leaves_nothing(host, estate, monkeypatch, work_off):
     path = f"/host/estates/{estate.code}"
     host.get(path)
-    host.post(path, {"act": "demo"})
+    host.post(path, {"act": "load_demo"})
 
     def breaks(ctx, now):
         ctx.session.add(Property(code="x", name="x", label="x", kind="unit", created_at=now, updated_at=now))

@@ -18,11 +18,11 @@ PAGES = [
     ("action", "/customer-service/requests/{request}/actions/answer"),
     ("place-code", "/places/{place}/code"), ("search", "/search?q=漏"), ("plugins", "/settings"),
     ("maintenance-settings", "/settings/plugins/maintenance"), ("service-settings", "/settings/plugins/customer-service"),
-    ("notifications", "/notifications"), ("members", "/settings/members"), ("routing", "/settings/routing"), ("import-words", "/settings/imports"), ("absent", "/nothing-here"),
+    ("notifications", "/notifications"), ("tasks", "/tasks"), ("members", "/settings/members"), ("routing", "/settings/routing"), ("import-words", "/settings/imports"), ("absent", "/nothing-here"),
 ]  # fmt: skip
 
-#: What is no page of its own, or is looked at by tests of its own: answers to scripts, files, an import's later steps.
-OTHERS = {"palette", "suggest", "export", "rejected", "run", "act", "notifications.stream"}
+#: What is no page of its own, or is looked at by tests of its own: answers to scripts, files, what an import or a task is later.
+OTHERS = {"palette", "suggest", "rejected", "run", "act", "one", "file", "notifications.stream"}
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 

@@ -285,12 +285,12 @@ def test_an_export_is_the_present_view_and_no_formula(visitor):
     agent.get(f"{REQUESTS}/new")
     for title, kind in (("=1+1", "repair"), ("Question", "inquiry")):
         agent.post(f"{REQUESTS}/new", {"title": title, "request_kind": kind})
-    answer = agent.get(f"{REQUESTS}/export?format=csv&filter[request_kind]=repair&fields=number,title")
+    answer = agent.post(f"{REQUESTS}/export?format=csv&filter[request_kind]=repair&fields=number,title")
     lines = answer.get_data().decode("utf-8-sig").split("\r\n")
     assert lines[0] == "number,title" and lines[1].endswith(",'=1+1") and lines[2] == ""
     assert "attachment" in answer.headers["Content-Disposition"]
-    assert agent.get(f"{REQUESTS}/export?format=xlsx").get_data()[:2] == b"PK"
-    assert agent.get(f"{REQUESTS}/export?format=exe").status_code == 400
+    assert agent.post(f"{REQUESTS}/export?format=xlsx").get_data()[:2] == b"PK"
+    assert agent.post(f"{REQUESTS}/export?format=exe").status_code == 400
 
 
 def test_a_plugin_is_disabled_and_enabled_with_a_warning_and_leaves_no_trace(visitor, estate):

@@ -106,7 +106,7 @@ def lived_in(estate, host, visitor):
     manager.get(sent.headers["Location"])
     manager.post(sent.headers["Location"], {"column-0": "name", "column-1": "phone", "act": "check"})
     host.get(f"/host/estates/{estate.code}")
-    host.post(f"/host/estates/{estate.code}", {"act": "export"})
+    host.post(f"/host/estates/{estate.code}", {"act": "export_estate"})
     return {"manager": manager, "host": host}
 
 
@@ -130,7 +130,7 @@ def test_no_get_changes_anything_and_every_link_leads_somewhere(estate, app, vis
     assert dead == []
     wanted = {
         "manager": {"pages.core.people.import.run", "pages.core.people.import.rejected", "pages.settings", "pages.overview",
-                    "pages.customer_service.requests.export", "pages.maintenance.assets.detail"},
+                    "pages.tasks", "pages.maintenance.assets.detail"},
         "agent": {"pages.customer_service.requests.detail", "pages.customer_service.requests.edit", "pages.coordination"},
         "technician": {"pages.maintenance.work-orders.list", "pages.desk"},
         "resident": {"pages.portal.home", "pages.portal.report"},

@@ -1,13 +1,12 @@
-"""The directory: which estates exist, and which plugins each has enabled: global tables, small and hot. And what the
-host has done to an estate in the background."""
+"""The directory: which estates exist, and which plugins each has enabled: global tables, small and hot."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from wuye.db.base import Base, EstateScoped, scoped_index
+from wuye.db.base import Base
 from wuye.ids import uuid7
 
 
@@ -36,25 +35,3 @@ class EstatePlugin(Base):
     plugin: Mapped[str] = mapped_column(primary_key=True)
     enabled: Mapped[bool] = mapped_column(default=True)
     changed_at: Mapped[datetime]
-
-
-class EstateTask(EstateScoped, Base):
-    """Something long that the host asked for: an `export` of the whole estate into a file, or `demo` data in it.
-
-    `user_id` asked; `file` is the name of what was made, `size` its bytes; `problem` says why it failed.
-    """
-
-    __table_args__ = (
-        CheckConstraint("kind IN ('export', 'demo')", name="kind"),
-        CheckConstraint("state IN ('waiting', 'working', 'done', 'failed')", name="state"),
-        scoped_index("created_at"),
-    )
-
-    kind: Mapped[str]
-    state: Mapped[str] = mapped_column(default="waiting")
-    user_id: Mapped[UUID | None]
-    file: Mapped[str | None]
-    size: Mapped[int | None] = mapped_column(BigInteger)
-    problem: Mapped[str | None]
-    created_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]

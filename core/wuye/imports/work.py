@@ -18,8 +18,7 @@ from sqlalchemy.orm import Session
 from wuye.context import Actor, Context
 from wuye.errors import Forbidden, NotFound, Problem
 from wuye.i18n import _, use_locale
-from wuye.identity.models import Membership, User
-from wuye.identity.services import permissions_of
+from wuye.identity.actors import actor_of
 from wuye.ids import uuid7
 from wuye.imports import runs
 from wuye.imports.contents import UnreadableFile
@@ -64,7 +63,9 @@ def _work(ctx: Context, row: ImportRun) -> None:
     table = runs.read(ctx, row)
     mapping = Mapping.from_toml(str(row.mapping), importer_of(resource).targets)
     with ctx.apart() as step:
-        actor = _actor(step, row.user_id)
+        actor = actor_of(step, row.user_id)
+        if actor is None:
+            raise Forbidden(_("Who began this import may not do it any more: {names}.", names=runs.IMPORT))
         if lacking := [name for name in runs.needed(ctx, resource, mapping) if name not in actor.permissions]:
             raise Forbidden(_("Who began this import may not do it any more: {names}.", names=", ".join(lacking)))
     made = plan(resource, table, mapping, row.name, dry_run=row.state == "checking")
@@ -148,21 +149,3 @@ def _shown(ctx: Context, value: Any) -> str:
     if not isinstance(value, datetime):
         return str(value)
     return f"{value.astimezone(ctx.estate.tzinfo):%Y-%m-%d %H:%M}".removesuffix(" 00:00")
-
-
-def _actor(ctx: Context, user_id: UUID) -> Actor:
-    """Return the sender as they are now, with the permissions that they have now.
-
-    Raises:
-        Forbidden: they are no member any more.
-    """
-    member = (Membership.estate_id == ctx.estate.id, Membership.user_id == user_id)
-    found = ctx.session.execute(
-        select(User.name, Membership.person_id, Membership.roles)
-        .join(User, User.id == Membership.user_id)
-        .where(*member, User.active)
-    ).one_or_none()
-    if found is None:
-        raise Forbidden(_("Who began this import may not do it any more: {names}.", names=runs.IMPORT))
-    permissions = permissions_of(ctx.loaded.registry, found.roles, frozenset({"*"}), ctx.plugins)
-    return Actor(user_id, found.person_id, found.name, permissions)

@@ -1,32 +1,31 @@
 """One action on many things at once: choose it, give what it wants, see what became of each; or give them to somebody."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from flask import Flask, request
 
-from wuye.errors import Invalid, Problem, Text
+from wuye.errors import Invalid, Problem
 from wuye.i18n import _
-from wuye.pages import forms
+from wuye.pages import forms, tasks
 from wuye.pages.access import Visit, back_to, base_of, page, see
 from wuye.pages.rendering import framed
 from wuye.people.services import Worker, on_duty
-from wuye.records import services as records
 from wuye.records.flow import Transition
-from wuye.resources import fields, query, service
+from wuye.resources import fields, many, query, views
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import input_schema
 from wuye.resources.undo import Doing
+from wuye.tasks import acting
 from wuye.web.access import Access
 
-#: As many as one page can show.
-_MOST = query.MAX_LIMIT
+#: As many of the chosen as are named before one says what to do with them.
+_NAMED = 50
 
 #: As many people as have room under a list.
 _PEOPLE = 6
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 def register(app: Flask, resource: Resource, access: Access) -> None:
@@ -58,13 +57,11 @@ def _gives(step: Transition) -> bool:
 
 def _bulk(visit: Visit, resource: Resource) -> Any:
     """Take one action on all chosen things."""
-    rows = [service.read(visit.ctx, resource, identity) for identity in _chosen()]
-    possible = {
-        step.name: step for row in rows for step in records.available(visit.ctx, records.sketch(resource.kind, row))
-    }
+    rows = many.chosen(visit.ctx, resource, _chosen(visit, resource))
+    possible = many.possible(visit.ctx, rows)
     onward = back_to(request.form.get("next"), visit.url_of(resource))
     shown: dict[str, Any] = {
-        "resource": resource, "rows": rows, "possible": possible, "results": None, "onward": onward,
+        "resource": resource, "rows": rows, "named": rows[:_NAMED], "possible": possible, "results": None, "onward": onward,
     }  # fmt: skip
     if person := request.form.get("give"):
         action = next((step for step in possible.values() if _gives(step)), None)
@@ -85,8 +82,25 @@ def _bulk(visit: Visit, resource: Resource) -> Any:
     return _done(visit, resource, rows, action, given.data, shown)
 
 
-def _chosen() -> list[UUID]:
-    return [UUID(text) for text in request.form.getlist("id") if _is_id(text)][:_MOST]
+def _chosen(visit: Visit, resource: Resource) -> list[UUID]:
+    """Return what was chosen: single things (`id`, or `ids` in one field), or all that a list's query finds (`all`).
+
+    Raises:
+        Invalid: it is more than can be done at once.
+    """
+    if request.form.get("all"):
+        arguments = views.arguments_of(request.form.get("query", ""))
+        found = many.matching(visit.ctx, resource, query.parse(resource, arguments))
+        identities = list(islice(found, many.MOST + 1))
+    else:
+        texts = [*request.form.getlist("id"), *request.form.get("ids", "").split(",")]
+        identities = [UUID(text) for text in texts if _is_id(text)]
+    if len(identities) > many.MOST:
+        raise Invalid(
+            _("These are more than {n}: too many for one action.", n=many.MOST),
+            hint=_("Narrow the list by a filter, and take one part after the other."),
+        )
+    return identities
 
 
 def _is_id(text: str) -> bool:
@@ -112,23 +126,24 @@ def _choice(
 
 
 def _done(
-    visit: Visit, resource: Resource, rows: Rows, action: Transition, data: Mapping[str, Any], shown: dict[str, Any]
+    visit: Visit,
+    resource: Resource,
+    rows: Sequence[many.Chosen],
+    action: Transition,
+    data: Mapping[str, Any],
+    shown: dict[str, Any],
 ) -> Any:
-    """Take the action on each and go back to the list; what could not be done is told on a page, with the reason."""
+    """Take the action on each and go back to the list; what could not be done is told on a page, with the reason.
+
+    What takes longer than somebody should wait is done in the background.
+    """
+    identities = [row.id for row in rows]
+    if len(rows) > acting.AT_ONCE:
+        return see(tasks.address(visit, acting.ask(visit.ctx, resource, identities, action.name, data)))
     visit.doing = Doing(visit.ctx, resource, action.name)
-    results = [(row, _one_of_many(visit, visit.doing, row, data)) for row in rows]
-    if not any(reason for _row, reason in results):
+    refused = {each.id: each for each in many.act(visit.ctx, resource, identities, action.name, data, visit.doing)}
+    if not refused:
         return see(shown["onward"])
+    results = [(row, refused.get(row.id)) for row in rows]
     return framed(visit, "bulk.html", title=action.label, inputs=[], problem=None, action=action,
                   **{**shown, "results": results})  # fmt: skip
-
-
-def _one_of_many(visit: Visit, doing: Doing, row: Mapping[str, Any], data: Mapping[str, Any]) -> Text | None:
-    """Take the action on one; return why not if it cannot be done, which costs the others nothing."""
-    try:
-        with visit.ctx.session.begin_nested(), doing.watched(row["id"]):
-            service.act(visit.ctx, doing.resource, row["id"], doing.event, data, "*")
-    except Problem as problem:
-        visit.ctx.discard()
-        return problem.detail
-    return None

@@ -18,8 +18,9 @@ from wuye import __version__
 from wuye.context import Actor, Context
 from wuye.db import versions
 from wuye.errors import FieldError, Invalid, NotFound, Problem, Text
-from wuye.estates import lifecycle, tasks
-from wuye.estates.models import Estate, EstatePlugin, EstateTask
+from wuye.estates import lifecycle
+from wuye.estates import tasks as estate_tasks
+from wuye.estates.models import Estate, EstatePlugin
 from wuye.estates.services import create_estate, enable, system_actor
 from wuye.files.models import Attachment
 from wuye.i18n import LOCALES, _, current_locale
@@ -28,8 +29,9 @@ from wuye.identity.services import Caller, add_member, create_user, find_user
 from wuye.installation import find_estate
 from wuye.pages.access import absent, see, signed_in
 from wuye.pages.rendering import LANGUAGES, plain
-from wuye.pages.times import ago
+from wuye.pages.times import ago, sized
 from wuye.records.models import Record
+from wuye.tasks.models import Task
 from wuye.web import browser
 from wuye.web.access import SIGNED_IN, Access, declare, installation
 from wuye.web.database import request_session
@@ -38,6 +40,9 @@ _FAILED_JOBS = text(
     "SELECT args->>'estate', count(*) FROM procrastinate_jobs WHERE status = 'failed'"
     " AND args->>'estate' = ANY (:codes) GROUP BY 1"
 )
+
+#: What the host has done in the background.
+_TASKS = (estate_tasks.EXPORT, estate_tasks.DEMO)
 
 #: Estates on one page of the list.
 _SHOWN = 100
@@ -154,16 +159,6 @@ def _health() -> list[tuple[Text, Text, bool]]:
     ]
 
 
-def sized(count: int) -> str:
-    """Return a number of bytes as people say it."""
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
-
-
 def _new(caller: Caller) -> Any:
     """Create an estate with departments, a first manager, and a month of demo data if that is wanted."""
     problem: Problem | None = None
@@ -200,7 +195,7 @@ def _create(caller: Caller) -> str:
                 user = create_user(session, place.clock, email=email, password=form.get("password") or None)
             add_member(session, place.plugins.registry, info, user, ["core.manager"])
         if form.get("demo"):
-            tasks.ask(ctx, "demo")
+            estate_tasks.ask(ctx, estate_tasks.DEMO)
         ctx.seal()
     return info.code
 
@@ -237,19 +232,21 @@ def _estate(caller: Caller, code: str) -> Any:
     with _within(caller, code) as ctx:
         row = ctx.session.get_one(Estate, ctx.estate.id)
         counts = {name: count for name, count in lifecycle.count_rows(ctx.session) if count}
-        recent = ctx.session.scalars(select(EstateTask).order_by(EstateTask.created_at.desc()).limit(10)).all()
+        recent = ctx.session.scalars(
+            select(Task).where(Task.kind.in_(_TASKS)).order_by(Task.created_at.desc()).limit(10)
+        ).all()
     facts = _facts([row])[0]
     now = installation().clock.now()
     return _show(
         "host_estate.html", problem.status if problem else 200, row=facts, estate=row, counts=counts, tasks=recent,
-        problem=problem, asked=asked, running=any(each.state in ("waiting", "working") for each in recent),
+        problem=problem, asked=asked, running=any(each.running for each in recent),
         sized=sized, ago=lambda at: ago(at, now), since=format_date(row.created_at.astimezone(ctx.estate.tzinfo), locale=current_locale()), empty=not counts.get("core_property"),
     )  # fmt: skip
 
 
 def _do(ctx: Context, act: str) -> None:
-    if act in ("export", "demo"):
-        tasks.ask(ctx, act)
+    if act in _TASKS:
+        estate_tasks.ask(ctx, act)
         return
     absent(act in ("suspend", "resume"))
     ctx.session.get_one(Estate, ctx.estate.id).state = "suspended" if act == "suspend" else "active"
@@ -259,7 +256,7 @@ def _do(ctx: Context, act: str) -> None:
 def _send_export(caller: Caller, code: str, task: UUID) -> Any:
     """Send the file of an export."""
     with _within(caller, code) as ctx:
-        path = tasks.exported(ctx, task)
+        path = estate_tasks.exported(ctx, task)
     response = send_file(path, mimetype="application/zip", as_attachment=True, download_name=f"{code}.zip")
     response.headers["Cache-Control"] = "no-store"
     return response

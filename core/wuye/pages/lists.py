@@ -5,26 +5,28 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from babel.dates import format_skeleton, get_day_names
-from flask import Flask, Response, request
+from flask import Flask, request
 
-from wuye import exports, labels
+from wuye import labels
 from wuye.contracts import CATEGORIES
 from wuye.errors import BadRequest, Text
 from wuye.i18n import _, current_locale
 from wuye.imports import runs
-from wuye.pages import bulk, charts, forms
+from wuye.pages import bulk, charts, forms, tasks
 from wuye.pages.access import Visit, base_of, page, see
 from wuye.pages.rendering import framed
 from wuye.people.services import Worker
 from wuye.resources import fields, query, views
 from wuye.resources.declaration import Resource
 from wuye.resources.rows import attribute_of
+from wuye.tasks import exporting
 from wuye.web.access import Access
 
 #: Cards in one column of a board; the column's head leads to the rest.
@@ -204,6 +206,12 @@ class Listing:
             yield "pivot", _("Pivot"), "pivot"
 
     @property
+    def everything(self) -> str:
+        """The query of all that this list finds, on whichever page."""
+        kept = {n: ",".join(v) for n, v in self.arguments.items() if "[" in n or n == "q"}
+        return urlencode(kept)
+
+    @property
     def exports(self) -> Iterator[tuple[str, str]]:
         """The addresses of exactly this view as a file: format, address."""
         for kind in ("csv", "xlsx"):
@@ -246,7 +254,7 @@ def register(app: Flask, resource: Resource) -> None:
     readers = tuple(name for name in (resource.read, resource.read_own) if name)
     access = Access(readers, resource.plugin)
     page(app, base, f"{resource.key}.list", lambda visit: listing(visit, resource), access)
-    page(app, f"{base}/export", f"{resource.key}.export", lambda visit: _export(visit, resource), access)
+    page(app, f"{base}/export", f"{resource.key}.export", lambda visit: _export(visit, resource), access, ("POST",))
     if resource.flow:
         bulk.register(app, resource, access)
     page(app, f"{base}/views", f"{resource.key}.views", lambda visit: _save(visit, resource), access, ("POST",))
@@ -353,26 +361,19 @@ def _save(visit: Visit, resource: Resource) -> Any:
 
 
 def _export(visit: Visit, resource: Resource) -> Any:
-    """Send all rows of the present view as a file, with the columns that the table shows."""
+    """Send all rows of the present view as a file, with the columns that the table shows; a long one is made in the
+    background."""
     kind = request.args.get("format", "")
     if kind not in ("csv", "xlsx"):
         raise BadRequest(_("Choose the format csv or xlsx."))
     found = read(visit, resource, limit=1)
     arguments = {n: v for n, v in found.arguments.items() if n in query.PARAMETERS - {"after", "limit"} or "[" in n}
-    wanted = replace(query.parse(resource, arguments), fields=tuple(found.columns))
     with tempfile.TemporaryDirectory(prefix="wuye-export-") as folder:
         file = Path(folder) / f"{resource.name}.{kind}"
-        exports.export(visit.ctx, resource, file, wanted)
-        content = file.read_bytes()
-    name = f"{visit.ctx.estate.code}-{resource.name}.{kind}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(content, headers=headers, content_type=_FILE_TYPES[kind])
-
-
-_FILE_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
+        task = exporting.export(visit.ctx, resource, arguments, found.columns, kind, file)
+        if task is not None:
+            return see(tasks.address(visit, task))
+        return tasks.send(BytesIO(file.read_bytes()), f"{visit.ctx.estate.code}-{resource.name}.{kind}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from wuye.pages import (
     searching,
     settings,
     signin,
+    tasks,
     telephone,
     undoing,
 )
@@ -40,6 +41,7 @@ def register(app: Flask) -> None:
     desk.register(app)
     searching.register(app)
     undoing.register(app)
+    tasks.register(app)
     settings.register(app)
     for declared in app.extensions["wuye"].plugins.registry.settings.values():
         plugin_settings.register(app, declared)

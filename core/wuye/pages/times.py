@@ -76,3 +76,13 @@ def from_local(estate: EstateInfo, text: str) -> str:
         return datetime.fromisoformat(text).replace(tzinfo=estate.tzinfo).astimezone(UTC).isoformat()
     except ValueError:
         return text
+
+
+def sized(count: int) -> str:
+    """Return a number of bytes as people say it."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

@@ -107,8 +107,17 @@ def perform(ctx: Context, record: Record, action: str, data: Mapping[str, Any] |
         Conflict: the record is not in a state from which it can be taken, or a guard or plugin objects.
         Invalid: the input is not what the transition needs.
     """
-    flow = flow_of(ctx, record)
-    transition = flow.transitions.get(action)
+    transition = allowed(ctx, record, action)
+    return take(ctx, record, action, load_input(transition, data or {}))
+
+
+def allowed(ctx: Context, record: Record, action: str) -> Transition:
+    """Return a transition that the actor may take now; nothing is asked of guards and plugins yet.
+
+    Raises:
+        NotFound, Forbidden, Conflict: as for `perform`.
+    """
+    transition = flow_of(ctx, record).transitions.get(action)
     if transition is None or transition.permission == SYSTEM:
         raise NotFound(
             _("There is no action “{action}” here.", action=action),
@@ -117,7 +126,22 @@ def perform(ctx: Context, record: Record, action: str, data: Mapping[str, Any] |
     ctx.require(transition.permission)
     if not _is_the_one(ctx, record, transition):
         raise Forbidden(_BY[transition.by] if isinstance(transition.by, str) else _("You may not do this"))
-    return take(ctx, record, action, load_input(transition, data or {}))
+    _require_state(ctx, record, transition)
+    return transition
+
+
+def _require_state(ctx: Context, record: Record, transition: Transition) -> None:
+    if record.state not in transition.sources:
+        raise Conflict(
+            _(
+                "“{action}” is not possible while {number} is “{state}”.",
+                action=transition.label,
+                number=record.number,
+                state=flow_of(ctx, record).states[record.state].label,
+            ),
+            state=record.state,
+            actions=[item.name for item in available(ctx, record)],
+        )
 
 
 def take(ctx: Context, record: Record, action: str, data: Mapping[str, Any] | None = None) -> Record:
@@ -125,17 +149,7 @@ def take(ctx: Context, record: Record, action: str, data: Mapping[str, Any] | No
     flow = flow_of(ctx, record)
     transition = flow.transitions[action]
     values = dict(data or {})
-    if record.state not in transition.sources:
-        raise Conflict(
-            _(
-                "“{action}” is not possible while {number} is “{state}”.",
-                action=transition.label,
-                number=record.number,
-                state=flow.states[record.state].label,
-            ),
-            state=record.state,
-            actions=[item.name for item in available(ctx, record)],
-        )
+    _require_state(ctx, record, transition)
     ctx.call("before_change", record=record, event=action, data=values)
     if transition.guard:
         transition.guard(ctx, record, values)

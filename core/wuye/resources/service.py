@@ -82,11 +82,7 @@ def fetch(ctx: Context, resource: Resource, identity: UUID, if_match: str | None
     Raises:
         NotFound, PreconditionRequired, Stale.
     """
-    statement = select(resource.model).where(resource.model.id == identity)
-    condition = query.visibility(ctx, resource)
-    if condition is not None:
-        statement = statement.where(condition)
-    row = ctx.session.scalars(statement).one_or_none()
+    row = next(iter(fetch_many(ctx, resource, [identity]).values()), None)
     if row is None:
         raise NotFound
     if if_match is None:
@@ -100,6 +96,15 @@ def fetch(ctx: Context, resource: Resource, identity: UUID, if_match: str | None
             current=read(ctx, resource, identity),
         )
     return row
+
+
+def fetch_many(ctx: Context, resource: Resource, identities: Sequence[UUID]) -> dict[UUID, Any]:
+    """Return the entities of these ids that the actor may see."""
+    statement = select(resource.model).where(resource.model.id.in_(identities))
+    condition = query.visibility(ctx, resource)
+    if condition is not None:
+        statement = statement.where(condition)
+    return {row.id: row for row in ctx.session.scalars(statement)}
 
 
 def etag(version: int) -> str:
@@ -141,14 +146,19 @@ def act(
     ctx: Context, resource: Resource, identity: UUID, action: str, data: object, if_match: str | None
 ) -> dict[str, Any]:
     """Take a transition, and return the thing as it is read back."""
+    take(ctx, resource, identity, action, data, if_match)
+    seal(ctx, resource)
+    return _read_back(ctx, resource, identity)
+
+
+def take(ctx: Context, resource: Resource, identity: UUID, action: str, data: object, if_match: str | None) -> None:
+    """Take a transition, without sealing the step."""
     if resource.flow is None:
         raise NotFound
     row = fetch(ctx, resource, identity, if_match)
     if not isinstance(data, Mapping):
         raise Invalid(_("Send an object with the action's fields."))
     services.perform(ctx, row, action, data)
-    seal(ctx, resource)
-    return _read_back(ctx, resource, identity)
 
 
 def comment(ctx: Context, resource: Resource, identity: UUID, data: object) -> list[dict[str, Any]]:

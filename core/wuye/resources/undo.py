@@ -80,8 +80,8 @@ class Doing:
     step: UndoStep | None = None
 
     @contextmanager
-    def watched(self, identity: UUID) -> Iterator[None]:
-        """Watch what is written in this block, which changes one thing and seals it."""
+    def watched(self, *identities: UUID) -> Iterator[None]:
+        """Watch what is written in this block, which changes these things and seals them."""
         session, queued = self.ctx.session, self.ctx.session.info.get(QUEUED, 0)
         former: dict[Any, dict[str, Any]] = {}
         beyond: list[object] = []
@@ -103,7 +103,7 @@ class Doing:
             event.remove(session, "before_flush", flushing)
             event.remove(session, "do_orm_execute", executing)
         changed = [(row, was) for row, was in former.items() if was]
-        if beyond or session.info.get(QUEUED, 0) != queued or any(row.id != identity for row, _was in changed):
+        if beyond or session.info.get(QUEUED, 0) != queued or any(row.id not in identities for row, _was in changed):
             self.whole = False
         for row, was in changed:
             self._add(row, was)

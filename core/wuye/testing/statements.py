@@ -11,14 +11,23 @@ from wuye.installation import Installation
 
 @contextmanager
 def counted(_place: Installation, monkeypatch: Any) -> Iterator[list[str]]:
-    """Collect the statements that psycopg sends within the block, SQLAlchemy's and the direct ones alike."""
+    """Collect the statements that psycopg sends within the block, SQLAlchemy's and the direct ones alike.
+
+    One that is sent with many rows counts once for each of them.
+    """
     sent: list[str] = []
-    execute = psycopg.Cursor.execute
+    execute, executemany = psycopg.Cursor.execute, psycopg.Cursor.executemany
 
     def record(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
         sent.append(str(query))
         return execute(cursor, query, *arguments, **options)
 
+    def record_many(cursor: Any, query: Any, rows: Any, *arguments: Any, **options: Any) -> Any:
+        rows = list(rows)
+        sent.extend([str(query)] * len(rows))
+        return executemany(cursor, query, rows, *arguments, **options)
+
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.Cursor, "execute", record)
+        patch.setattr(psycopg.Cursor, "executemany", record_many)
         yield sent
