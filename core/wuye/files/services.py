@@ -1,4 +1,7 @@
-"""What can be done with attachments: add one, list them, open one, remove one. Who sees the thing sees its files."""
+"""What can be done with attachments: add one, list them, open one, remove one.
+
+Who sees the thing sees its files; who may comment on it may add some, and remove those again.
+"""
 
 import re
 from collections.abc import Mapping
@@ -63,9 +66,11 @@ def attach(
     then `keep_position` keeps it.
 
     Raises:
-        NotFound: there is no such thing that the actor may see. Invalid: the file or the label is not taken.
+        NotFound: there is no such thing that the actor may see. Forbidden: they may only read it.
+        Invalid: the file or the label is not taken.
     """
     subject = service.fetch(ctx, resource, identity, "*")
+    service.require_comment(ctx, resource)
     word = _label(label)
     content = examine(stream, keep_position=keep_position)
     folder = storage.folder_of(ctx.data, ctx.estate.id)
@@ -144,9 +149,10 @@ def remove(ctx: Context, resource: Resource, identity: UUID, attachment_id: UUID
     """Remove an attachment of a thing: for who attached it, and for who may change the thing.
 
     Raises:
-        NotFound: there is none that the actor may see. Forbidden: it is somebody else's.
+        NotFound: there is none that the actor may see. Forbidden: it is somebody else's, or they may only read.
     """
     service.fetch(ctx, resource, identity, "*")
+    service.require_comment(ctx, resource)
     row = _find(ctx, Attachment.subject_id == identity, attachment_id)
     mine = row.created_by is not None and row.created_by == ctx.actor.user_id
     if not mine and (resource.update is None or not ctx.may(resource.update)):

@@ -141,7 +141,7 @@ def signed_in(estate: str | None = None) -> Caller:
     if cookie is None:
         raise Unauthenticated(_("Sign in to see this page."))
     try:
-        caller = call_for(estate)
+        caller = call_for(estate, page=True)
     except Unauthenticated as error:
         raise Unauthenticated(_("Your session has ended: sign in again.")) from error
     clock = installation().clock

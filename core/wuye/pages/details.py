@@ -96,11 +96,13 @@ def register(app: Flask, resource: Resource) -> None:
         )
 
     add("/<uuid:identity>", "detail", detail, readers, "GET")
-    add("/<uuid:identity>/comments", "comment", _comment, readers, "POST")
-    page(
-        app, f"{base}/<uuid:identity>/files", f"{key}.attach", lambda visit, **rest: _attach(visit, resource, **rest),
-        readers, ("POST",), MAX_UPLOAD,
-    )  # fmt: skip
+    if resource.comment:
+        commenters = Access(tuple(resource.comment), plugin)
+        add("/<uuid:identity>/comments", "comment", _comment, commenters, "POST")
+        page(
+            app, f"{base}/<uuid:identity>/files", f"{key}.attach", lambda visit, **rest: _attach(visit, resource, **rest),
+            commenters, ("POST",), MAX_UPLOAD,
+        )  # fmt: skip
     if resource.create:
         add("/new", "new", _new, Access((resource.create,), plugin), "GET", "POST")
     if resource.update:
@@ -153,7 +155,7 @@ def parts_of(visit: Visit, resource: Resource, row: Mapping[str, Any]) -> dict[s
         "happened": happened,
         "related": list(_related(visit, row, thread)),
         "may_edit": bool(resource.update and ctx.may(resource.update)),
-        "may_comment": True,
+        "may_comment": service.may_comment(ctx, resource),
         "files": own_files,
         "thread_files": thread_files,
         "unseen": resource.is_record and has_unseen(ctx, row["id"]),

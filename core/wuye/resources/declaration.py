@@ -145,6 +145,9 @@ class Resource:
     `filters` and `sort` what it may be narrowed and ordered by (`sort` begins with the default, `-` for descending);
     `search` the model attributes that `q=` looks through. `read`, `read_own`, `create` and `update` name permissions,
     the plugin's own by default; `read_own` lets people see what they asked for, do, or wrote. None means: not offered.
+    `comment` are the permissions of which one is needed to comment on a thing that one sees, and to attach files to it; by
+    default all those by which something can be done there (create, update, the flow's actions), so that who may only read
+    does only that. None lets nobody.
     `on_create` and `on_edit` replace the default service; `visible` replaces the rule of who sees which rows. An
     import takes the resource unless `importable` is False; `synonyms` are the headers that it knows for each field,
     and `importing` what else it needs to know. `look` says how pages show it.
@@ -162,6 +165,7 @@ class Resource:
     read_own: str | None = "read_own"
     create: str | None = "create"
     update: str | None = "update"
+    comment: Sequence[str] | None = ()
     on_create: Create | None = None
     on_edit: Edit | None = None
     visible: Visible | None = None
@@ -235,6 +239,16 @@ class Resource:
         shown = {name: fields.masked if name in self.masked_attributes else plain for name in values}
         return {name: [shown[name](getattr(row, name)), shown[name](value)] for name, value in values.items()}
 
+    def _permissions(self, plugin: str) -> set[str]:
+        """Work out who may comment, and return all permissions that are named."""
+        acting = {name for name in (self.create, self.update) if name}
+        if self.flow:
+            acting |= {t.permission for t in self.flow.transitions.values()} - {SYSTEM}
+        if self.comment is not None:
+            said = [name if "." in name else f"{plugin}.{name}" for name in self.comment]
+            self.comment = tuple(said or sorted(acting))
+        return acting | {name for name in (self.read, self.read_own, *(self.comment or ())) if name}
+
     def bind(self, plugin: str, registry: "Registry") -> str:
         """Take the plugin's name and check the declaration against the schema, the model and the manifest.
 
@@ -249,9 +263,7 @@ class Resource:
                 if slot == "read_own" and full not in registry.permissions:
                     full = None
                 setattr(self, slot, full)
-        wanted = {self.read, self.read_own, self.create, self.update} - {None}
-        if self.flow:
-            wanted |= {t.permission for t in self.flow.transitions.values()} - {SYSTEM}
+        wanted = self._permissions(plugin)
         if strange := [name for name in wanted if name not in registry.permissions]:
             raise ValueError(
                 f"resource {self.name}: no manifest declares the permission {', '.join(map(str, strange))}"

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
 from wuye.context import Context
-from wuye.errors import Conflict, FieldError, Invalid, NotFound, PreconditionRequired, Stale
+from wuye.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, PreconditionRequired, Stale
 from wuye.i18n import _
 from wuye.ids import uuid7
 from wuye.notifications.services import tell_comment
@@ -162,8 +162,13 @@ def take(ctx: Context, resource: Resource, identity: UUID, action: str, data: ob
 
 
 def comment(ctx: Context, resource: Resource, identity: UUID, data: object) -> list[dict[str, Any]]:
-    """Comment on anything, for everybody who sees it or for staff only, and return its timeline."""
+    """Comment on a thing, for everybody who sees it or for staff only, and return its timeline.
+
+    Raises:
+        NotFound: there is no such thing that the actor may see. Forbidden: they may only read it.
+    """
     row = fetch(ctx, resource, identity, "*")
+    require_comment(ctx, resource)
     values = load_with(Comment(), data)
     if values["internal"]:
         ctx.require("core.internal")
@@ -173,6 +178,21 @@ def comment(ctx: Context, resource: Resource, identity: UUID, data: object) -> l
         tell_comment(ctx, row, values["text"], audience)
     seal(ctx, resource)
     return timeline(ctx, resource, identity)
+
+
+def may_comment(ctx: Context, resource: Resource) -> bool:
+    """Tell whether the actor may comment on the things of a resource that they see, and attach files to them."""
+    return any(ctx.may(permission) for permission in resource.comment or ())
+
+
+def require_comment(ctx: Context, resource: Resource) -> None:
+    """Insist on that.
+
+    Raises:
+        Forbidden: the actor may only read these things.
+    """
+    if not may_comment(ctx, resource):
+        raise Forbidden(_("You may read this, but neither comment on it nor attach files."))
 
 
 def timeline(ctx: Context, resource: Resource, identity: UUID) -> list[dict[str, Any]]:

@@ -53,6 +53,7 @@ def conformance(plugin: Plugin) -> type:
             used |= {item.permission for shelf in shown for item in shelf.values()}
             for item in registry.resources.values():
                 used |= {name for name in (item.read, item.read_own, item.create, item.update) if name}
+                used |= set(item.comment or ())
                 for step in item.flow.transitions.values() if item.flow else ():
                     used |= {step.permission, step.override or SYSTEM}
             if plugin.manifest.name != "core":  # core's are also asked for by services
@@ -117,6 +118,15 @@ def conformance(plugin: Plugin) -> type:
                 one_sided = [route for route, answers in matrix.seen.items() if answers != {True, False}]
                 assert not one_sided, f"{item.key}: each cannot needs its can"
 
+        def test_who_may_only_read_writes_nothing(self, installation: Installation, estate: TestEstate) -> None:
+            for item in resources(installation):
+                for scope in {item.read, item.read_own} - {None, *(item.comment or ())}:
+                    reader = estate.login(*installation.plugins.registry.roles, scopes=[str(scope)])
+                    identity = make_one(estate, item, owner=reader.person if item.kind else None)
+                    for route, method, answer in every_route(reader, item, identity):
+                        if method != "GET":
+                            assert answer.status_code == 403, (item.key, scope, route, answer.get_json())
+
         def test_disabling_closes_its_routes_at_once_and_enabling_opens_them(
             self, installation: Installation, estate: TestEstate
         ) -> None:
@@ -131,7 +141,7 @@ def conformance(plugin: Plugin) -> type:
             absent = manager.send("GET", f"{urls[0]}-that-never-was")
             assert absent.status_code == 404
             for item, identity in made:
-                for route, answer in every_route(manager, item, identity):
+                for route, _method, answer in every_route(manager, item, identity):
                     assert answer.status_code == 404, (item.key, route)
                     assert without_id(answer.get_json()) == without_id(absent.get_json()), (item.key, route)
             with estate.context() as ctx:

@@ -11,12 +11,15 @@ from io import BytesIO
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from wuye.context import Context
 from wuye.files import services as files
 from wuye.files.models import Attachment
 from wuye.identity.services import identify
 from wuye.records.flow import SYSTEM, Transition
+from wuye.records.models import Record
 from wuye.resources.declaration import Resource
 from wuye.testing.client import Client
 from wuye.testing.estate import TestEstate
@@ -56,13 +59,14 @@ def _calls(item: Resource, identity: UUID, body: Any) -> Iterator[_Call]:
     yield _Call("list", "GET", (), readers)
     yield _Call("read", "GET", (identity,), readers)
     yield _Call("timeline", "GET", (identity, "timeline"), readers)
-    yield _Call("comment", "POST", (identity, "comments"), readers, {"text": "seen", "internal": False})
     yield _Call("files", "GET", (identity, "files"), readers)
-    yield _Call("attach", "POST", (identity, "files"), readers, file=b"seen")
     yield _Call("file", "GET", (identity, "files", identity), readers, attached="another's")
-    yield _Call("detach own", "DELETE", (identity, "files", identity), readers, attached="own")
-    if item.update:
-        yield _Call("detach", "DELETE", (identity, "files", identity), readers, attached="another's")
+    if talkers := tuple(item.comment or ()):
+        yield _Call("comment", "POST", (identity, "comments"), talkers, {"text": "seen", "internal": False})
+        yield _Call("attach", "POST", (identity, "files"), talkers, file=b"seen")
+        yield _Call("detach own", "DELETE", (identity, "files", identity), talkers, attached="own")
+        if item.update:
+            yield _Call("detach", "DELETE", (identity, "files", identity), talkers, attached="another's")
     if item.create:
         yield _Call("create", "POST", (), (item.create,), body)
     if item.update:
@@ -152,7 +156,8 @@ class Matrix:
             return call
         identity, part, *_rest = call.tail
         with self.estate.context() as ctx:
-            file = files.attach(ctx, self.item, UUID(str(identity)), "seen.txt", BytesIO(b"seen"))
+            item = self.item if self.item.comment else _owner_of(ctx, identity)
+            file = files.attach(ctx, item, UUID(str(identity)), "seen.txt", BytesIO(b"seen"))
             ctx.session.flush()
             if call.attached == "own":
                 ctx.session.get_one(Attachment, (self.estate.info.id, file["id"])).created_by = user
@@ -185,6 +190,15 @@ class Matrix:
         return f"{self.item.key} {call.route}: {answer.status_code} {answer.get_json(silent=True)} for {sorted(me)}"
 
 
+def _owner_of(ctx: Context, identity: object) -> Resource:
+    """Return the resource of a record's own kind, where it can be written about."""
+    found = ctx.loaded.registry.resource_of_kind(
+        ctx.session.scalars(select(Record.kind).where(Record.id == identity)).one()
+    )
+    assert found is not None, "its plugin is loaded"
+    return found
+
+
 def _send(client: Client, call: _Call, url: str) -> TestResponse:
     if call.file is not None:
         return client.upload(url, call.file)
@@ -193,10 +207,10 @@ def _send(client: Client, call: _Call, url: str) -> TestResponse:
     return client.send(call.method, url, call.body, If_Match="*")
 
 
-def every_route(client: Client, item: Resource, identity: UUID) -> Iterator[tuple[str, TestResponse]]:
-    """Yield what a client gets of every route of a resource, with a thing's id where a route wants one."""
+def every_route(client: Client, item: Resource, identity: UUID) -> Iterator[tuple[str, str, TestResponse]]:
+    """Yield route, method and answer of every route of a resource, with a thing's id where a route wants one."""
     for call in _calls(item, identity, {}):
-        yield call.route, _send(client, call, client.url(item.key, *call.tail))
+        yield call.route, call.method, _send(client, call, client.url(item.key, *call.tail))
 
 
 def without_id(body: dict[str, Any]) -> dict[str, Any]:

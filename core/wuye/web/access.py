@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, current_app, g, request
 
 from wuye.context import Actor, Context
-from wuye.errors import NotFound, Unauthenticated
+from wuye.errors import Forbidden, NotFound, Unauthenticated
 from wuye.i18n import _, negotiate, use_locale
 from wuye.identity.services import Caller, identify, identify_browser, permissions_of
 from wuye.ids import uuid7
@@ -59,19 +59,23 @@ def bearer_token() -> str:
     return token.strip()
 
 
-def call_for(estate: str | None) -> Caller:
+def call_for(estate: str | None, *, page: bool = False) -> Caller:
     """Find out who calls, by a token or a browser's session; begins the request's transaction.
+
+    A `page` is for browsers: a token opens none.
 
     Raises:
         Unauthenticated: nobody known. Forbidden: a browser's change that lacks the proof of coming from our pages.
     """
     place = installation()
     secret, now, demo = place.database.secret, place.clock.now(), place.settings.demo
-    if "Authorization" not in request.headers and (cookie := browser.cookie()):
+    if (page or "Authorization" not in request.headers) and (cookie := browser.cookie()):
         caller = identify_browser(request_session(), secret, now, cookie, estate, demo=demo)
         if caller is not None:
             browser.check(secret, cookie)
             return caller
+        if page:
+            raise Unauthenticated(_("Sign in to see this page."))
     return identify(request_session(), secret, now, bearer_token(), estate, demo=demo)
 
 
@@ -85,11 +89,21 @@ def estate_context(estate: str, plugin: str) -> Context:
     return context_of(call_for(estate), plugin)
 
 
+def require_whole(caller: Caller) -> None:
+    """Refuse a token that may do less than its owner, where what is asked for belongs to no permission.
+
+    Raises:
+        Forbidden: the token has scopes.
+    """
+    if "*" not in caller.scopes:
+        raise Forbidden(_("This token is for single permissions; what it asks for belongs to none of them."))
+
+
 def context_of(caller: Caller, plugin: str) -> Context:
     """Return the context of a known caller in the estate that they asked for.
 
     Raises:
-        NotFound: as for `estate_context`.
+        NotFound: as for `estate_context`. Forbidden: the caller is a member who may do nothing at all.
     """
     place = installation()
     if caller.estate is None or caller.suspended:
@@ -102,6 +116,8 @@ def context_of(caller: Caller, plugin: str) -> Context:
     elif caller.locale or "Accept-Language" not in request.headers:
         _speak(caller.locale or caller.estate.locale)
     permissions = permissions_of(place.plugins.registry, caller.roles, caller.scopes, active)
+    if not permissions:
+        raise Forbidden(_("You may do nothing in this estate: ask its manager for a role."))
     actor = Actor(caller.user_id, caller.person_id, caller.name, permissions)
     return place.context(request_session(), caller.estate, actor, active)
 

@@ -17,7 +17,7 @@ from wuye.resources import service
 from wuye.resources.declaration import Resource
 from wuye.resources.query import COUNT_LIMIT
 from wuye.web import files, idempotency
-from wuye.web.access import SIGNED_IN, Access, call_for, declare, estate_context
+from wuye.web.access import SIGNED_IN, Access, call_for, declare, estate_context, require_whole
 from wuye.web.body import json_body
 from wuye.web.database import request_session
 from wuye.web.openapi import action_schema
@@ -48,6 +48,7 @@ def installation_of(app: Flask) -> Any:
 
 def _estates() -> Response:
     caller = call_for(None)
+    require_whole(caller)
     rows = select(Estate.code, Estate.name, Estate.zone, Estate.locale, Estate.state).join(
         Membership, Membership.estate_id == Estate.id
     )
@@ -73,7 +74,8 @@ class _Routes:
         if resource.update:
             self._add("PATCH", f"{path}/<uuid:identity>", "update", self.update, (resource.update,))
         self._add("GET", f"{path}/<uuid:identity>/timeline", "timeline", self.timeline, readers)
-        self._add("POST", f"{path}/<uuid:identity>/comments", "comment", self.comment, readers)
+        if resource.comment:
+            self._add("POST", f"{path}/<uuid:identity>/comments", "comment", self.comment, tuple(resource.comment))
         self._files(f"{path}/<uuid:identity>/files", readers)
         if resource.masked_attributes:
             self._add("POST", f"{path}/<uuid:identity>/reveal", "reveal", self.reveal, ("core.reveal",), keep=False)
@@ -82,12 +84,13 @@ class _Routes:
             self._add("POST", f"{path}/<uuid:identity>/actions/<action>", "act", self.act, tuple(permissions))
 
     def _files(self, path: str, readers: tuple[str, ...]) -> None:
-        """Add the routes of attachments: whoever sees a thing sees its files and may add some."""
+        """Add the routes of attachments: whoever sees a thing sees its files, whoever may comment on it may add some."""
         shelf = files.Files(self.resource)
         self._add("GET", path, "files", shelf.listing, readers)
-        self._add("POST", path, "attach", shelf.attach, readers, upload=True)
         self._add("GET", f"{path}/<uuid:file>", "file", shelf.send, readers)
-        self._add("DELETE", f"{path}/<uuid:file>", "detach", shelf.remove, readers)
+        if commenters := tuple(self.resource.comment or ()):
+            self._add("POST", path, "attach", shelf.attach, commenters, upload=True)
+            self._add("DELETE", f"{path}/<uuid:file>", "detach", shelf.remove, commenters)
 
     def _add(
         self,

@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from wuye.context import Context
 from wuye.notifications import services
 from wuye.resources.schemas import load_with
-from wuye.web.access import SIGNED_IN, Access, declare, estate_context
+from wuye.web.access import SIGNED_IN, Access, call_for, context_of, declare
 from wuye.web.body import json_body
 from wuye.web.problems import json_response
 
@@ -19,7 +19,10 @@ RETRY = 15_000
 
 
 def register(app: Flask) -> None:
-    """Add the routes; every member of the estate may call them, and gets only what they were told themselves."""
+    """Add the routes; every member of the estate may call them, and gets only what they were told themselves.
+
+    That is about work of all departments, so a token with scopes needs the one to see the own work.
+    """
     _add(app, "GET", PATH, "list", _list)
     _add(app, "POST", f"{PATH}/seen", "seen", _see)
     _add(app, "GET", f"{PATH}/stream", "stream", _stream)
@@ -27,7 +30,11 @@ def register(app: Flask) -> None:
 
 def _add(app: Flask, method: str, path: str, name: str, view: Callable[[Context], Response]) -> None:
     def respond(estate: str) -> Response:
-        return view(estate_context(estate, "core"))
+        caller = call_for(estate)
+        ctx = context_of(caller, "core")
+        if "*" not in caller.scopes:
+            ctx.require("core.read_own")
+        return view(ctx)
 
     access = Access((SIGNED_IN,))
     app.add_url_rule(path, f"api.notifications.{name}", declare(respond, access), methods=[method])

@@ -152,9 +152,10 @@ def _add(spec: APISpec, resource: Resource, path: str) -> None:
     spec.path(item, operations=operations)
     entries = {"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object"}}}}
     spec.path(f"{item}/timeline", operations={"get": operation("timeline", [identity], entries)})
-    comment = operation("comment", [identity, key], entries, "201", _object(Comment()))
-    spec.path(f"{item}/comments", operations={"post": comment})
-    _add_files(spec, f"{item}/files", operation, [identity, key])
+    if resource.comment:
+        comment = operation("comment", [identity, key], entries, "201", _object(Comment()))
+        spec.path(f"{item}/comments", operations={"post": comment})
+    _add_files(spec, f"{item}/files", operation, [identity, key], writable=bool(resource.comment))
     if resource.masked_attributes:
         value = {"type": "object", "properties": {"field": {"type": "string"}, "value": {"type": ["string", "null"]}}}
         reveal = operation("reveal", [identity], value, "200", _object(Reveal()))
@@ -264,7 +265,9 @@ _UPLOAD = {
 }
 
 
-def _add_files(spec: APISpec, path: str, operation: Callable[..., Any], parameters: list[Any]) -> None:
+def _add_files(
+    spec: APISpec, path: str, operation: Callable[..., Any], parameters: list[Any], *, writable: bool
+) -> None:
     """Describe the routes of attachments; `parameters` are the thing's id and the Idempotency-Key."""
     identity, key = parameters
     file = {"name": "file", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
@@ -272,12 +275,12 @@ def _add_files(spec: APISpec, path: str, operation: Callable[..., Any], paramete
     shelf = {"type": "object", "properties": {"items": {"type": "array", "items": _ATTACHMENT}}}
     listing = operation("files", [identity], shelf)
     attach = operation("attach", [identity, key], _ATTACHMENT, "201", _UPLOAD, "multipart/form-data")
-    spec.path(path, operations={"get": listing, "post": attach})
+    spec.path(path, operations={"get": listing, **({"post": attach} if writable else {})})
     send = operation("file", [identity, file, thumb], {})
     send["responses"]["200"]["content"] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
     remove = operation("detach", [identity, file], {}, "204")
     del remove["responses"]["204"]["content"]
-    spec.path(f"{path}/{{file}}", operations={"get": send, "delete": remove})
+    spec.path(f"{path}/{{file}}", operations={"get": send, **({"delete": remove} if writable else {})})
 
 
 def _list_parameters(resource: Resource) -> list[dict[str, Any]]:
