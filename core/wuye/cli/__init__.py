@@ -21,6 +21,8 @@ _COMMANDS = {
     "serve": "serving",
     "worker": "serving",
     "upgrade": "upkeep",
+    "backup": "archives",
+    "restore": "archives",
     "doctor": "upkeep",
     "db": "upkeep",
     "estate": "estates",

@@ -1,7 +1,7 @@
 """Migrations: one history for core and one for each plugin, each in a version table of its own."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,8 +59,11 @@ def scripts(plugin: Plugin) -> ScriptDirectory:
     return ScriptDirectory(str(plugin.migrations), version_locations=[str(plugin.migrations)])
 
 
-def upgrade(database: Database, plugins: Plugins) -> list[Applied]:
-    """Bring the tables of core and of every loaded plugin up to date, one after the other, under a lock."""
+def upgrade(database: Database, plugins: Plugins, to: Mapping[str, str] | None = None) -> list[Applied]:
+    """Bring the tables of core and of every loaded plugin up to date, one after the other, under a lock.
+
+    `to` maps plugins to an earlier revision, at which their tables are to stand; those that it does not name get none.
+    """
     applied = []
     with database.engine("owner").connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
@@ -68,7 +71,8 @@ def upgrade(database: Database, plugins: Plugins) -> list[Applied]:
         try:
             schema.upgrade(connection)
             for name, plugin in plugins.loaded.items():
-                applied.append(_upgrade_one(connection, name, plugin))
+                if to is None or name in to:
+                    applied.append(_upgrade_one(connection, name, plugin, to[name] if to else head_of(plugin)))
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
@@ -76,23 +80,27 @@ def upgrade(database: Database, plugins: Plugins) -> list[Applied]:
     return applied
 
 
-def _upgrade_one(connection: Connection, name: str, plugin: Plugin) -> Applied:
-    head = head_of(plugin)
+def _upgrade_one(connection: Connection, name: str, plugin: Plugin, head: str | None) -> Applied:
     before = current(connection, name)
     if before == head:
         return Applied(name, before, head)
     directory = scripts(plugin)
 
     def steps(revision: Any, _context: MigrationContext) -> list[Any]:
-        return directory._upgrade_revs("head", revision)
+        return directory._upgrade_revs(head or "head", revision)
 
-    with EnvironmentContext(Config(), directory, fn=steps, destination_rev="head") as environment:
+    with EnvironmentContext(Config(), directory, fn=steps, destination_rev=head) as environment:
         environment.configure(connection=connection, target_metadata=Base.metadata, version_table=version_table(name))
         with environment.begin_transaction():
             environment.run_migrations()
     connection.execute(text(f"REVOKE INSERT, UPDATE, DELETE ON {version_table(name)} FROM wuye_app"))
     connection.commit()
     return Applied(name, before, head)
+
+
+def knows(plugin: Plugin, revision: str) -> bool:
+    """Tell whether a revision is one of a plugin's migrations: else it is a newer version's, or another plugin's."""
+    return revision in {script.revision for script in scripts(plugin).walk_revisions()}
 
 
 def differences(connection: Connection, plugin: str) -> ops.MigrationScript:
