@@ -25,7 +25,6 @@ from wuye.plugins.manifest import Manifest
 from wuye.properties.models import Property
 from wuye.properties.schemas import PropertySchema
 from wuye.properties.services import create_property, edit_property
-from wuye.records import search
 from wuye.records.models import Record
 from wuye.referrals.flow import referral_flow
 from wuye.referrals.models import Referral, Route
@@ -83,7 +82,7 @@ def edit_person(ctx: Context, row: Person, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         setattr(row, name, value)
     row.updated_at = ctx.now
-    search.index(ctx.session, "core_person", row.id, (row.name, row.phone, row.email, row.external_id), name=row.name)
+    ctx.loaded.registry.resources["core.people"].index(ctx.session, row)
     if values.keys() & {"phone", "archived"}:
         sign_out_person(ctx, row.id)
 

@@ -78,7 +78,7 @@ def _person(ctx: Context, chance: random.Random) -> Person:
     phone = f"1{chance.choice((38, 39, 50, 86))}0000{chance.randrange(10_000):04d}"
     person = Person(id=uuid7(), name=name, phone=phone, created_at=ctx.now, updated_at=ctx.now)
     ctx.session.add(person)
-    search.index(ctx.session, "core_person", person.id, (name, phone), name=name)
+    search.index(ctx.session, "core_person", person.id, (name,), name=name, masked=(phone,))
     return person
 
 

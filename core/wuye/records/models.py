@@ -149,7 +149,8 @@ class SearchEntry(EstateScoped, Base):
 
     `grams` are 63-bit hashes of (estate, two neighbouring characters): a plain array index then finds Chinese
     words of two characters, and the estate is part of every key. `content` is the folded text, to tell real hits from
-    collisions.
+    collisions. `masked` is what is shown masked, each value between two line breaks: by a part of it only those find the
+    thing who may reveal it.
     """
 
     __table_args__ = (
@@ -166,3 +167,4 @@ class SearchEntry(EstateScoped, Base):
     kind: Mapped[str]
     grams: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     content: Mapped[str]
+    masked: Mapped[str | None]

@@ -9,7 +9,6 @@ from wuye.i18n import _
 from wuye.ids import uuid7
 from wuye.notifications.services import tell_state
 from wuye.records import numbering as _numbering  # noqa: F401 (it listens to the session)
-from wuye.records import search
 from wuye.records.flow import SYSTEM, Flow, Transition
 from wuye.records.models import Record
 from wuye.resources.declaration import plain
@@ -74,7 +73,7 @@ def open_record(
     ctx.call("before_change", record=record, event="created", data=values)
     ctx.session.add(record)
     ctx.log(record, event, {"state": record.state, **(logged or {})})
-    ctx.once_written(lambda: search.index(ctx.session, record.kind, record.id, resource.search_text(record)))
+    ctx.once_written(lambda: resource.index(ctx.session, record))
     ctx.call("record_changed", record=record, event="created")
     return record
 
@@ -93,7 +92,7 @@ def edit(ctx: Context, record: Record, values: Mapping[str, Any]) -> Record:
     record.updated_at = ctx.now
     ctx.log(record, "edited", {"changes": entry})
     if changed.keys() & set(resource.search):
-        search.index(ctx.session, record.kind, record.id, resource.search_text(record))
+        resource.index(ctx.session, record)
     ctx.call("record_changed", record=record, event="edited")
     return record
 
@@ -179,7 +178,7 @@ def take_back(ctx: Context, record: Record, action: str, former: Mapping[str, An
     resource = ctx.loaded.registry.resource_of_kind(record.kind)
     assert resource is not None, "its flow was asked for"
     if former.keys() & set(resource.search):
-        search.index(ctx.session, record.kind, record.id, resource.search_text(record))
+        resource.index(ctx.session, record)
     ctx.call("record_changed", record=record, event="taken_back")
 
 

@@ -10,8 +10,10 @@ from urllib.parse import parse_qsl
 import orjson
 from sqlalchemy import ColumnElement
 
+from wuye.db.session import EstateSession
 from wuye.errors import Text
 from wuye.i18n import _
+from wuye.records import search
 from wuye.records.flow import SYSTEM, Flow
 from wuye.records.models import Record
 from wuye.resources import fields
@@ -143,7 +145,8 @@ class Resource:
 
     `name` is the last part of its URL. `columns` are the fields that a list shows unless `fields=` asks for others;
     `filters` and `sort` what it may be narrowed and ordered by (`sort` begins with the default, `-` for descending);
-    `search` the model attributes that `q=` looks through. `read`, `read_own`, `create` and `update` name permissions,
+    `search` the model attributes that `q=` looks through (those that are shown masked only as a whole,
+    unless the reader may reveal them). `read`, `read_own`, `create` and `update` name permissions,
     the plugin's own by default; `read_own` lets people see what they asked for, do, or wrote. None means: not offered.
     `comment` are the permissions of which one is needed to comment on a thing that one sees, and to attach files to it; by
     default all those by which something can be done there (create, update, the flow's actions), so that who may only read
@@ -230,9 +233,12 @@ class Resource:
             if isinstance(dump[name], fields.Phone | fields.Email)
         )
 
-    def search_text(self, row: Any) -> list[str | None]:
-        """Return what a row is found by."""
-        return [getattr(row, name) for name in self.search if hasattr(row, name)]
+    def index(self, session: EstateSession, row: Any) -> None:
+        """Make a row findable by what the declaration says; by what is shown masked only as far as that may be revealed."""
+        found_by = {name: getattr(row, name) for name in self.search if hasattr(row, name)}
+        masked = [found_by.pop(name) for name in self.masked_attributes & found_by.keys()]
+        name = None if self.is_record else getattr(row, "name", None)
+        search.index(session, self.search_kind, row.id, found_by.values(), name=name, masked=masked)
 
     def changes(self, row: Any, values: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Return attribute → [old, new] as the timeline keeps it: plain JSON, personal data masked."""
@@ -283,6 +289,9 @@ class Resource:
         }
         if unknown := sorted(taken - self.instance.load_fields.keys()):
             raise ValueError(f"resource {self.name}: the schema takes no field {', '.join(unknown)}")
+        masked = {name for name, attribute in shown.items() if attribute in self.masked_attributes}
+        if telling := sorted(masked & {*self.filters, *(item.removeprefix("-") for item in self.sort)}):
+            raise ValueError(f"resource {self.name}: filter and sort would tell what is masked of {', '.join(telling)}")
         if look.scan is not None and look.scan not in self.filters:
             raise ValueError(f"resource {self.name}: what is scanned is looked up, so {look.scan} must be a filter")
         for then in filter(None, (look.then, look.found and look.found.then)):

@@ -432,7 +432,7 @@ def _parameters(ctx: Context, resource: Resource, query: Query) -> dict[str, Any
         values["after_value"], values["after_id"] = query.after
     if query.needle:
         kind = None if resource.model is Record else resource.search_kind
-        values.update(search.parameters(ctx.estate.id, query.needle, kind))
+        values.update(search.parameters(ctx.estate.id, query.needle, kind, revealed=ctx.may("core.reveal")))
     return values
 
 

@@ -16,7 +16,7 @@ from wuye.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Prec
 from wuye.i18n import _
 from wuye.ids import uuid7
 from wuye.notifications.services import tell_comment
-from wuye.records import search, services
+from wuye.records import services
 from wuye.records.models import Record
 from wuye.records.timeline import Audience
 from wuye.resources import query
@@ -70,8 +70,7 @@ def create_from(ctx: Context, resource: Resource, values: Mapping[str, Any]) -> 
 def index(ctx: Context, resource: Resource, row: Any) -> None:
     """Make a thing that is no record findable."""
     if resource.search:
-        name = getattr(row, "name", None)
-        search.index(ctx.session, resource.search_kind, row.id, resource.search_text(row), name=name)
+        resource.index(ctx.session, row)
 
 
 def fetch(ctx: Context, resource: Resource, identity: UUID, if_match: str | None) -> Any:

@@ -17,11 +17,14 @@ from wuye.installation import Installation
 from wuye.plugins.loader import Plugin
 from wuye.records.flow import SYSTEM
 from wuye.records.timeline import verify_chain
+from wuye.resources import service
 from wuye.resources.declaration import Resource
+from wuye.resources.fields import Phone
 from wuye.slots import Shape
 from wuye.testing.estate import TestEstate
+from wuye.testing.inputs import minimal
 from wuye.testing.matrix import Matrix, every_route, without_id
-from wuye.testing.samples import make_one
+from wuye.testing.samples import make_one, references
 from wuye.testing.statements import counted
 from wuye.testing.walks import walk_everywhere
 from wuye.translating import catalogue_of
@@ -126,6 +129,21 @@ def conformance(plugin: Plugin) -> type:
                     for route, method, answer in every_route(reader, item, identity):
                         if method != "GET":
                             assert answer.status_code == 403, (item.key, scope, route, answer.get_json())
+
+        def test_no_search_tells_a_part_of_what_is_masked(self, installation: Installation, estate: TestEstate) -> None:
+            number = "13747772345"
+            for item in resources(installation):
+                phones = {name for name, field in item.instance.load_fields.items() if isinstance(field, Phone)}
+                for name in sorted(phones & set(item.search)):
+                    with estate.context() as ctx:
+                        body = {**minimal(item.instance, references(estate)), name: number}
+                        identity = str(service.create(ctx, item, body)["id"])
+                    reader = estate.login(*installation.plugins.registry.roles, scopes=[str(item.read)])
+                    told = [end for end in range(3, len(number) + 1) if reader.list(item.key, f"q={number[:end]}")]
+                    told += [-begin for begin in range(1, 8) if reader.list(item.key, f"q={number[begin:]}")]
+                    assert told == [len(number)], f"{item.key}: {name} is found by a part of it"
+                    whole = estate.login(*installation.plugins.registry.roles)
+                    assert [row["id"] for row in whole.list(item.key, f"q={number[2:9]}")] == [identity]
 
         def test_disabling_closes_its_routes_at_once_and_enabling_opens_them(
             self, installation: Installation, estate: TestEstate
