@@ -12,6 +12,7 @@ import xlsxwriter
 from PIL import Image, ImageDraw
 from sqlalchemy import select
 
+from wuye.archives.estate_export import export_estate
 from wuye.errors import FieldError, Invalid
 from wuye.estates import lifecycle
 from wuye.estates.services import disable
@@ -489,9 +490,9 @@ def test_an_export_brings_the_files_and_the_end_of_an_estate_takes_them(
 ):
     row = put(resident, shelf, photo())
     stored, files = bytes_of(resident, shelf, row), kept(installation, estate)
-    lifecycle.export_estate(installation, estate.code, tmp_path / "all.zip")
+    export_estate(installation, estate.code, tmp_path / "all.zip")
     with zipfile.ZipFile(tmp_path / "all.zip") as found:
-        assert row["id"] in found.read("core_attachment.jsonl").decode()
+        assert row["id"] in found.read("tables/core_attachment.jsonl").decode()
         digest = files[0].name
         assert found.read(f"files/{digest[:2]}/{digest}") == stored
         assert f"files/{digest[:2]}/{digest}.thumb" in found.namelist()
@@ -506,9 +507,9 @@ def test_purging_a_department_takes_its_files_and_no_others(installation, estate
     put(manager, manager.url("work-orders", order["id"], "files"), b"order")
     with estate.context() as ctx:
         disable(ctx, "maintenance", force=True)
-    lifecycle.export_estate(installation, estate.code, tmp_path / "part.zip", plugin="maintenance")
+    export_estate(installation, estate.code, tmp_path / "part.zip", plugin="maintenance")
     with zipfile.ZipFile(tmp_path / "part.zip") as found:
-        assert len(found.read("core_attachment.jsonl").splitlines()) == 2
+        assert len(found.read("tables/core_attachment.jsonl").splitlines()) == 2
         assert len([name for name in found.namelist() if name.startswith("files/")]) == 2
     assert lifecycle.preview_purge(installation, estate.code, "maintenance")["core_attachment"] == 2
     for path in kept(installation, estate):

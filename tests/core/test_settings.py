@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, text
 
+from wuye.archives.estate_export import export_estate
 from wuye.estates import lifecycle
 from wuye.estates.services import disable, enable
 from wuye.i18n import _
@@ -154,9 +155,9 @@ def test_purging_a_plugin_exports_and_forgets_its_settings(estate, tmp_path):
     change(manager, "customer-service", silent_days=5)
     with estate.context() as ctx:
         disable(ctx, "maintenance", force=True)
-    lifecycle.export_estate(estate.place, estate.code, tmp_path / "x.zip", plugin="maintenance")
+    export_estate(estate.place, estate.code, tmp_path / "x.zip", plugin="maintenance")
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
-        lines = archive.read("core_plugin_settings.jsonl").splitlines()
+        lines = archive.read("tables/core_plugin_settings.jsonl").splitlines()
     assert [json.loads(line)["chosen"] for line in lines] == [{"hours_low": 8}]
     lifecycle.purge(estate.place, estate.code, "maintenance")
     with estate.context() as ctx:

@@ -99,9 +99,9 @@ def test_an_estate_is_exported_in_the_background_and_fetched(host, estate, make_
     answer.close()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         manifest = orjson.loads(archive.read("manifest.json"))
-        people = archive.read("core_person.jsonl").decode()
-        assert manifest["estate"] == estate.code
-        assert manifest["rows"]["core_person"] == people.count("\n")
+        people = archive.read("tables/core_person.jsonl").decode()
+        assert manifest["estate"]["code"] == estate.code
+        assert manifest["tables"]["core_person"]["rows"] == people.count("\n")
     assert "13812345678" in people and "别人" not in people
     assert host.get(link.replace(estate.code, other.code)).status_code == 404, "not by another estate's address"
 

@@ -8,8 +8,7 @@ import hashlib
 import hmac
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -24,17 +23,13 @@ from wuye.archives.manifest import (
     SETTINGS,
     ChainHead,
     Manifest,
+    StoredFile,
     TableFacts,
     write_manifest,
 )
-from wuye.db.versions import current
-from wuye.errors import Text
 from wuye.files import storage
 from wuye.i18n import _
 from wuye.installation import Installation
-
-#: What is being done, how much of it, and of how much.
-Progress = Callable[[Text, int, int], None]
 
 #: Tables that are made anew from the secret, or that say who is at work now.
 _LEFT_OUT = {"core_key", "procrastinate_workers"}
@@ -61,20 +56,9 @@ ORDER BY 1, 2, 3
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file of an archive: where it lies below `files/`, its size in bytes, and its SHA-256 (hex)."""
-
-    path: str
-    size: int
-    sha256: str
-
-
-def silent(_part: Text, _done: int, _total: int) -> None:
-    """Tell nobody how far it is."""
-
-
-def back_up(place: Installation, target: Path, *, secret: bool = True, progress: Progress = silent) -> Manifest:
+def back_up(
+    place: Installation, target: Path, *, secret: bool = True, progress: rows.Progress = rows.silent
+) -> Manifest:
     """Write a backup of the installation into a new folder, and return what it says of itself.
 
     Files that a backup beside it has already are not copied again, where the file system knows hard links. With `secret`
@@ -88,7 +72,7 @@ def back_up(place: Installation, target: Path, *, secret: bool = True, progress:
         connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         driver = cast(rows.Connection, connection.connection.driver_connection)
         rows.prepare(driver)
-        revisions = {name: now for name in place.plugins.loaded if (now := current(connection, name))}
+        revisions = rows.revisions_of(driver)
         tables = _dump_tables(driver, folder, progress)
         chains = {code: ChainHead(*rest) for code, *rest in driver.execute(_HEADS)}
         wanted = list(_wanted(driver))
@@ -117,7 +101,7 @@ def tables_of(driver: rows.Connection) -> list[str]:
     return [name for name in found if name not in _LEFT_OUT and not name.endswith("_alembic_version")]
 
 
-def _dump_tables(driver: rows.Connection, folder: Path, progress: Progress) -> dict[str, TableFacts]:
+def _dump_tables(driver: rows.Connection, folder: Path, progress: rows.Progress) -> dict[str, TableFacts]:
     (folder / "tables").mkdir(mode=0o700)
     written, names = {}, tables_of(driver)
     for number, table in enumerate(names, 1):
@@ -152,7 +136,7 @@ def _copy_files(
     folder: Path,
     known: dict[str, tuple[Path, StoredFile]],
     wanted: list[tuple[str, bool]],
-    progress: Progress,
+    progress: rows.Progress,
 ) -> tuple[list[StoredFile], list[str]]:
     files, missing = [], []
     for number, (path, obligatory) in enumerate(wanted, 1):

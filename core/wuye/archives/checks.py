@@ -6,7 +6,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from wuye.archives.backup import Progress, files_of, silent
+from wuye.archives import places, rows
+from wuye.archives.backup import files_of
 from wuye.archives.manifest import FILE_LIST, Manifest, read_manifest
 from wuye.errors import FieldError, Invalid, Text
 from wuye.i18n import _
@@ -14,7 +15,7 @@ from wuye.i18n import _
 _CHUNK = 1 << 20
 
 
-def check(folder: Path, *, progress: Progress = silent) -> Manifest:
+def check(folder: Path, *, progress: rows.Progress = rows.silent) -> Manifest:
     """Read all of a backup, and return its manifest.
 
     Raises:
@@ -36,7 +37,7 @@ def table_path(folder: Path, table: str) -> Path:
     return folder / "tables" / f"{table}.jsonl.gz"
 
 
-def _tables(folder: Path, manifest: Manifest, progress: Progress) -> Iterator[tuple[str, Text]]:
+def _tables(folder: Path, manifest: Manifest, progress: rows.Progress) -> Iterator[tuple[str, Text]]:
     for number, (table, facts) in enumerate(manifest.tables.items(), 1):
         path, digest = table_path(folder, table), hashlib.sha256()
         try:
@@ -53,7 +54,7 @@ def _tables(folder: Path, manifest: Manifest, progress: Progress) -> Iterator[tu
         progress(_("Tables checked"), number, len(manifest.tables))
 
 
-def _files(folder: Path, manifest: Manifest, progress: Progress) -> Iterator[tuple[str, Text]]:
+def _files(folder: Path, manifest: Manifest, progress: rows.Progress) -> Iterator[tuple[str, Text]]:
     path = folder / FILE_LIST
     try:
         noted = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -64,14 +65,8 @@ def _files(folder: Path, manifest: Manifest, progress: Progress) -> Iterator[tup
         return
     for number, file in enumerate(files_of(folder), 1):
         try:
-            if digest_of(folder / "files" / file.path) != file.sha256:
+            if places.digest_of(folder / "files" / file.path) != file.sha256:
                 yield f"files/{file.path}", _("It is not what was written.")
         except OSError:
             yield f"files/{file.path}", _("It is gone.")
         progress(_("Files checked"), number, manifest.files)
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 (hex) of a file."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -40,6 +40,15 @@ class TableFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of an archive: where it lies below `files/`, its size in bytes, and its SHA-256 (hex)."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChainHead:
     """The end of an estate's timeline: the last sequence number, and the digest (hex) that the whole chain leads to."""
 

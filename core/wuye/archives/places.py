@@ -1,5 +1,6 @@
 """Where backups lie: names of their moment, never a half-written one, old ones thinned out."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -79,3 +80,9 @@ def settle(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

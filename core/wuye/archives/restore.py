@@ -17,8 +17,8 @@ from sqlalchemy import URL, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from wuye.archives import places, rows
-from wuye.archives.backup import Progress, files_of, fingerprint, silent
-from wuye.archives.checks import check, digest_of, table_path
+from wuye.archives.backup import files_of, fingerprint
+from wuye.archives.checks import check, table_path
 from wuye.archives.manifest import SECRET, Manifest
 from wuye.archives.verify import verify
 from wuye.db import bootstrap, migrate
@@ -45,7 +45,12 @@ WHERE s.relkind = 'S' AND s.relnamespace = 'public'::regnamespace
 
 
 def restore(
-    place: Installation, folder: Path, *, replace: bool = False, verified: bool = False, progress: Progress = silent
+    place: Installation,
+    folder: Path,
+    *,
+    replace: bool = False,
+    verified: bool = False,
+    progress: rows.Progress = rows.silent,
 ) -> Manifest:
     """Make the installation what it was when a backup was taken, and return what the backup says of itself.
 
@@ -176,7 +181,7 @@ def _drop(place: Installation, name: str) -> None:
             raise Conflict(_("Another restore is at work.")) from None
 
 
-def _load(fresh: Database, folder: Path, manifest: Manifest, progress: Progress) -> None:
+def _load(fresh: Database, folder: Path, manifest: Manifest, progress: rows.Progress) -> None:
     """Load all tables, in one transaction.
 
     Raises:
@@ -234,12 +239,12 @@ def _load_table(driver: rows.Connection, folder: Path, table: str, manifest: Man
         raise Invalid(_("{table} has {n} rows instead of {wanted}.", table=table, n=count, wanted=facts.rows))
 
 
-def _bring_files(data: Path, folder: Path, progress: Progress) -> None:
+def _bring_files(data: Path, folder: Path, progress: rows.Progress) -> None:
     """Put the backup's files among those that are there; one that no row knows harms nobody."""
     files = files_of(folder)
     for number, file in enumerate(files, 1):
         target = data / "files" / file.path
-        if not (target.is_file() and digest_of(target) == file.sha256):
+        if not (target.is_file() and places.digest_of(target) == file.sha256):
             places.make_folder(target.parent)
             draft = target.with_name(f".restoring-{target.name}")
             shutil.copyfile(folder / "files" / file.path, draft)

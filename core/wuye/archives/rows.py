@@ -5,7 +5,7 @@ order nor a column that was added since matters. Nothing is held in memory but t
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from wuye.archives.manifest import TableFacts
+from wuye.errors import Text
 
 #: COPY's format with the least around a value: JSON has no raw control characters, so nothing is ever quoted.
 _RAW = sql.SQL(r"(FORMAT csv, DELIMITER E'\x02', QUOTE E'\x01')")
@@ -36,6 +37,18 @@ ORDER BY k.position
 
 Connection = psycopg.Connection[Any]
 
+#: What is being done, how much of it, and of how much.
+Progress = Callable[[Text, int, int], None]
+
+_VERSIONS = r"""
+SELECT relname::text FROM pg_class
+WHERE relkind = 'r' AND relname LIKE '%\_alembic\_version' AND relnamespace = 'public'::regnamespace ORDER BY relname
+"""
+
+
+def silent(_part: Text, _done: int, _total: int) -> None:
+    """Tell nobody how far it is."""
+
 
 def prepare(connection: Connection) -> None:
     """Have this transaction write values in the one way that archives have, however long it takes."""
@@ -45,6 +58,16 @@ def prepare(connection: Connection) -> None:
 def columns_of(connection: Connection, table: str) -> tuple[str, ...]:
     """Return the columns of a table that hold values of their own, in the table's order."""
     return tuple(name for (name,) in connection.execute(_COLUMNS, (table,)))
+
+
+def revisions_of(connection: Connection) -> dict[str, str]:
+    """Return the migration that each plugin's tables are at, those of plugins that are not installed any more included."""
+    found = {}
+    for (table,) in connection.execute(_VERSIONS).fetchall():
+        row = connection.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(table))).fetchone()
+        if row is not None:
+            found[table.removesuffix("_alembic_version")] = str(row[0])
+    return found
 
 
 def dump(

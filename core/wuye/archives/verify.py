@@ -6,10 +6,8 @@ from typing import cast
 
 from sqlalchemy import select
 
-from wuye.archives import rows
-from wuye.archives.backup import Progress, StoredFile, silent
-from wuye.archives.checks import digest_of
-from wuye.archives.manifest import ChainHead, Manifest
+from wuye.archives import places, rows
+from wuye.archives.manifest import ChainHead, Manifest, StoredFile
 from wuye.db.database import Database
 from wuye.errors import FieldError, Invalid, Text
 from wuye.i18n import _
@@ -18,7 +16,12 @@ from wuye.records.timeline import verify_chain
 
 
 def verify(
-    database: Database, data: Path, files: Iterable[StoredFile], manifest: Manifest, *, progress: Progress = silent
+    database: Database,
+    data: Path,
+    files: Iterable[StoredFile],
+    manifest: Manifest,
+    *,
+    progress: rows.Progress = rows.silent,
 ) -> None:
     """Read everything again and compare it with an installation's manifest.
 
@@ -37,7 +40,7 @@ def verify(
         )
 
 
-def _rows(database: Database, manifest: Manifest, progress: Progress) -> Iterator[tuple[str, Text]]:
+def _rows(database: Database, manifest: Manifest, progress: rows.Progress) -> Iterator[tuple[str, Text]]:
     with database.engine("ops").connect() as connection:
         driver = cast(rows.Connection, connection.connection.driver_connection)
         rows.prepare(driver)
@@ -51,7 +54,7 @@ def _rows(database: Database, manifest: Manifest, progress: Progress) -> Iterato
         connection.rollback()
 
 
-def _chains(database: Database, manifest: Manifest, progress: Progress) -> Iterator[tuple[str, Text]]:
+def _chains(database: Database, manifest: Manifest, progress: rows.Progress) -> Iterator[tuple[str, Text]]:
     for number, (code, head) in enumerate(manifest.chains.items(), 1):
         with database.session(head.estate_id) as session:
             found = session.scalar(select(TimelineHead))
@@ -63,10 +66,10 @@ def _chains(database: Database, manifest: Manifest, progress: Progress) -> Itera
 
 
 def _files(
-    data: Path, files: Iterable[StoredFile], manifest: Manifest, progress: Progress
+    data: Path, files: Iterable[StoredFile], manifest: Manifest, progress: rows.Progress
 ) -> Iterator[tuple[str, Text]]:
     for number, file in enumerate(files, 1):
         path = data / "files" / file.path
-        if not path.is_file() or digest_of(path) != file.sha256:
+        if not path.is_file() or places.digest_of(path) != file.sha256:
             yield f"files/{file.path}", _("It is not the file of the backup.")
         progress(_("Files verified"), number, manifest.files)

@@ -9,11 +9,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from wuye.archives.backup import Progress as Told
 from wuye.archives.backup import back_up
 from wuye.archives.checks import check as check_backup
 from wuye.archives.manifest import Manifest
 from wuye.archives.restore import restore
+from wuye.archives.rows import Progress as Told
 from wuye.cli.output import emit, installation, json_option, say
 from wuye.errors import Text
 from wuye.i18n import _

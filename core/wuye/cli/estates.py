@@ -6,6 +6,9 @@ from typing import Any
 import click
 from sqlalchemy import func, select
 
+from wuye.archives.estate_export import export_estate, export_path
+from wuye.archives.estate_import import import_estate
+from wuye.cli.archives import progress_bars
 from wuye.cli.output import emit, installation, json_option, say, show, show_one
 from wuye.estates import lifecycle
 from wuye.estates.models import Estate, EstatePlugin
@@ -131,14 +134,54 @@ def _set_state(code: str, state: str) -> None:
 @estate_command.command("export")
 @click.argument("code")
 @click.argument("file", type=click.Path(path_type=Path))
-def export(code: str, file: Path) -> None:
-    """Write all data of an estate into a zip file, one JSON-lines file for each table.
+@json_option
+def export(code: str, file: Path, as_json: bool) -> None:
+    """Write all data of an estate into a zip file, which wuye estate import can put back here or elsewhere.
 
     Example: wuye estate export garden garden.zip
     """
-    with installation() as place:
-        rows = lifecycle.export_estate(place, code, file)
-        say(_("{count} rows were written to {file}.", count=rows, file=file))
+    with installation() as place, progress_bars(quiet=as_json) as progress:
+        manifest = export_estate(place, code, file, progress=progress)
+    if as_json:
+        emit({"file": str(file), "rows": manifest.rows, "files": manifest.files, "missing": manifest.missing})
+    say(_("{count} rows were written to {file}.", count=manifest.rows, file=file))
+    for path in manifest.missing:
+        say(_("This file was missing already: {path}", path=path))
+
+
+@estate_command.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--as", "code", metavar="CODE", help="As a copy with this code; else it is the same estate again.")
+@click.option("--without-plugin", "without", multiple=True, help="Leave this plugin's data out; may be repeated.")
+@click.option("--with-members", is_flag=True, help="Members who have the same account here become members again.")
+@json_option
+def import_(file: Path, code: str | None, without: tuple[str, ...], with_members: bool, as_json: bool) -> None:
+    """Put an exported estate back, or bring one here from another installation; all of it or nothing.
+
+    Nobody becomes a member by it: the people to be invited are listed. Example: wuye estate import garden.zip --as trial
+    """
+    with installation() as place, progress_bars(quiet=as_json) as progress:
+        report = import_estate(
+            place, file, code=code, without=frozenset(without), with_members=with_members, progress=progress
+        )
+    if as_json:
+        emit(report)
+    say(
+        _(
+            "The estate “{code}” has {rows} rows and {files} files.",
+            code=report.code,
+            rows=report.rows,
+            files=report.files,
+        )
+    )
+    if report.members:
+        say(_("{n} members have the same account here, and are members again.", n=report.members))
+    if report.to_invite and not as_json:
+        say(_("These people were members; invite them again:"))
+        show(
+            [{"name": each.name, "email": each.email, "roles": ", ".join(each.roles)} for each in report.to_invite],
+            as_json=False,
+        )
 
 
 @estate_command.command("delete")
@@ -162,8 +205,8 @@ def delete(ctx: click.Context, code: str, yes: bool, no_export: bool, as_json: b
             say(_("Nothing was deleted: repeat this with --yes."))
             ctx.exit(1)
         if not no_export:
-            file = lifecycle.export_path(place, code)
-            lifecycle.export_estate(place, code, file)
+            file = export_path(place, code)
+            export_estate(place, code, file)
             say(_("Exported to {file}.", file=file))
         lifecycle.delete_estate(place, code)
         say(_("The estate “{code}” was deleted.", code=code))

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from wuye.archives.estate_export import export_estate, export_path
 from wuye.cli.output import emit, installation, json_option, say, show
 from wuye.errors import NotFound
 from wuye.estates import lifecycle, services
@@ -168,8 +169,8 @@ def purge(ctx: click.Context, name: str, estate: str, yes: bool, file: Path | No
         if not yes:
             say(_("Nothing was deleted: repeat this with --yes."))
             ctx.exit(1)
-        file = file or lifecycle.export_path(place, f"{estate}-{name}")
-        lifecycle.export_estate(place, estate, file, plugin=name)
+        file = file or export_path(place, f"{estate}-{name}")
+        export_estate(place, estate, file, plugin=name)
         say(_("Exported to {file}.", file=file))
         lifecycle.purge(place, estate, name)
         say(_("The data of {name} was deleted.", name=name))

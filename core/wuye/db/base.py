@@ -77,7 +77,9 @@ class EstateScoped:
     """Rows that belong to one estate: the key is (estate_id, id), and the database shows them to nobody else.
 
     `estate_id` is filled in by the session that the row is added to. The row-level policy is created with the
-    table (see `wuye.db.policy`), so no migration can forget it.
+    table (see `wuye.db.policy`), so no migration can forget it. A table whose rows mean something here and now only
+    (one-time codes, answers kept for a day) says so: `__table_args__ = (…, {"info": {"exported": False}})`; an export of
+    the estate leaves it out.
     """
 
     @declared_attr.cascading  # type: ignore[arg-type]  # SQLAlchemy's own pattern, which its types do not cover

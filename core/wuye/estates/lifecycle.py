@@ -1,17 +1,10 @@
-"""Counting, exporting, purging and deleting the data of one estate; as the role that works across estates."""
+"""Counting, purging and deleting the data of one estate; as the role that works across estates."""
 
-import zipfile
 from collections.abc import Iterator
-from datetime import datetime
-from pathlib import Path
 from uuid import UUID
 
-import orjson
 from sqlalchemy import ColumnElement, FromClause, Table, delete, false, func, or_, select
-from sqlalchemy.orm import Session
 
-from wuye import __version__
-from wuye.context import EstateInfo
 from wuye.db.base import Base
 from wuye.db.policy import is_scoped
 from wuye.db.session import EstateSession
@@ -40,74 +33,6 @@ def count_rows(session: EstateSession, plugin: str | None = None) -> Iterator[tu
         yield str(table.name), session.connection().scalar(statement) or 0
 
 
-def export_path(place: Installation, name: str) -> Path:
-    """Return where an export goes by default: into the data folder, with the time in its name."""
-    folder = place.settings.data / "exports"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{name}-{place.clock.now():%Y%m%dT%H%M%SZ}.zip"
-
-
-def export_estate(place: Installation, code: str, file: Path, *, plugin: str | None = None) -> int:
-    """Write the rows of an estate (of one plugin) into a zip; return how many. See `write_export`."""
-    assert place.plugins, "loading the plugins makes their tables known"
-    with place.database.session() as session:
-        info = find_estate(session, code)
-    with place.database.session(info.id) as session:
-        return write_export(session, info, place.settings.data, place.clock.now(), file, plugin=plugin)
-
-
-def write_export(
-    session: EstateSession, info: EstateInfo, data: Path, at: datetime, file: Path, *, plugin: str | None = None
-) -> int:
-    """Write the rows of the session's estate (of one plugin) into a zip, JSON lines for each table; return how many.
-
-    Attachments come with their rows, below `files/`; `manifest.json` says what it is, of when (`at`, UTC) and of which
-    version. All of it is one consistent state of the database, so the session must not have begun anything. A file that
-    cannot be finished is removed.
-    """
-    written: dict[str, int] = {}
-    draft = file.with_name(f"{file.name}.part")
-    try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            for table in _exported(plugin):
-                written[str(table.name)] = _export_table(session, archive, table, info.id, plugin)
-            _export_files(archive, storage.folder_of(data, info.id), _digests(session, info.id, plugin))
-            manifest = {"estate": info.code, "estate_id": info.id, "plugin": plugin, "at": at}
-            archive.writestr("manifest.json", orjson.dumps({**manifest, "version": __version__, "rows": written}))
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
-    return sum(written.values())
-
-
-def _exported(plugin: str | None) -> list[Table]:
-    whole = [] if plugin else [Base.metadata.tables[name] for name in ("core_estate_plugin", "core_membership")]
-    shared = (
-        [Base.metadata.tables[name] for name in ("core_record", "core_attachment", "core_plugin_settings")]
-        if plugin
-        else []
-    )
-    return [*whole, *shared, *scoped_tables(plugin)]
-
-
-def _export_table(session: Session, archive: zipfile.ZipFile, table: Table, estate_id: UUID, plugin: str | None) -> int:
-    statement = select(table).where(table.c.estate_id == estate_id)
-    if plugin and table.name == "core_record":
-        statement = statement.where(table.c.kind.startswith(f"{plugin}."))
-    if plugin and table.name == "core_plugin_settings":
-        statement = statement.where(table.c.plugin == plugin)
-    if plugin and table.name == "core_attachment":
-        statement = statement.where(_attached_to(table, estate_id, plugin))
-    count = 0
-    with archive.open(f"{table.name}.jsonl", "w") as target:
-        for row in session.connection().execution_options(yield_per=1000).execute(statement):
-            values = {name: value.hex() if isinstance(value, bytes) else value for name, value in row._mapping.items()}
-            target.write(orjson.dumps(values, default=str) + b"\n")
-            count += 1
-    return count
-
-
 def _attached_to(attachments: FromClause, estate_id: UUID, plugin: str) -> ColumnElement[bool]:
     """Return the condition of the attachments of a plugin's things."""
     tables = [
@@ -124,14 +49,6 @@ def _digests(session: EstateSession, estate_id: UUID, plugin: str | None = None)
     if plugin:
         statement = statement.where(_attached_to(table, estate_id, plugin))
     return set(session.connection().scalars(statement))
-
-
-def _export_files(archive: zipfile.ZipFile, folder: Path, digests: set[str]) -> None:
-    """Write attachments and their thumbnails as they lie in the data folder; they are compressed already."""
-    for digest in sorted(digests):
-        for path in (storage.path_of(folder, digest), storage.path_of(folder, digest, thumb=True)):
-            if path.is_file():
-                archive.write(path, f"files/{path.relative_to(folder).as_posix()}", zipfile.ZIP_STORED)
 
 
 def preview_purge(place: Installation, code: str, plugin: str) -> dict[str, int]:

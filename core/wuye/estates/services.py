@@ -25,6 +25,18 @@ from wuye.referrals.models import Route
 from wuye.referrals.services import offer_waiting, take_off
 
 _CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_BAD_CODE = _("Use 1 to 40 of a-z, 0-9 and -.")
+
+
+def check_code(code: str) -> str:
+    """Return a code that an estate may have.
+
+    Raises:
+        Invalid: it may not.
+    """
+    if not _CODE.fullmatch(code):
+        raise Invalid(_("An estate cannot have this code."), errors=[FieldError("code", _BAD_CODE)])
+    return code
 
 
 def create_estate(
@@ -44,7 +56,7 @@ def create_estate(
     """
     errors = []
     if not _CODE.fullmatch(code):
-        errors.append(FieldError("code", _("Use 1 to 40 of a-z, 0-9 and -.")))
+        errors.append(FieldError("code", _BAD_CODE))
     if not name.strip():
         errors.append(FieldError("name", _("This may not be empty.")))
     try:

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from wuye.archives.estate_export import write_export
 from wuye.context import Context
 from wuye.errors import Conflict, NotFound
-from wuye.estates.lifecycle import write_export
 from wuye.i18n import _
 from wuye.properties.models import Property
 from wuye.tasks import services as tasks

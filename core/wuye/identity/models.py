@@ -62,7 +62,7 @@ class SignInCode(EstateScoped, Base):
     here or not. `tries` counts the answers, right or wrong; `used_at` is when the right one was given.
     """
 
-    __table_args__ = (scoped_index("expires_at"),)
+    __table_args__ = (scoped_index("expires_at"), {"info": {"exported": False}})
 
     subject: Mapped[str]
     digest: Mapped[str]

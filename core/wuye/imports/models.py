@@ -26,6 +26,7 @@ class ImportRun(EstateScoped, Base):
         CheckConstraint(f"state IN {STATES}", name="state"),
         scoped_index("user_id", "resource", "id"),
         scoped_index("expires_at"),
+        {"info": {"exported": False}},
     )
 
     user_id: Mapped[UUID]
@@ -52,7 +53,7 @@ class ImportRun(EstateScoped, Base):
 class ImportRejection(EstateScoped, Base):
     """A row that an import refuses: its number in the file, the headers that are to blame (`columns`), and why."""
 
-    __table_args__ = (scoped_index("run_id", "row"),)
+    __table_args__ = (scoped_index("run_id", "row"), {"info": {"exported": False}})
 
     run_id: Mapped[UUID] = ref("core_import_run", ondelete="CASCADE", index=False)
     row: Mapped[int]

@@ -21,6 +21,7 @@ class Notification(EstateScoped, Base):
     __table_args__ = (
         scoped_index("user_id", "created_at", "id"),
         scoped_index("user_id", "created_at", postgresql_where=text("seen_at IS NULL")),
+        {"info": {"exported": False}},
     )
 
     user_id: Mapped[UUID]

@@ -133,7 +133,7 @@ class IdempotencyKey(EstateScoped, Base):
     """An answer kept for a day, in the same transaction as its effect, so that a repeated request is answered
     alike and does nothing twice."""
 
-    __table_args__ = (scoped_unique("user_id", "key"), scoped_index("created_at"))
+    __table_args__ = (scoped_unique("user_id", "key"), scoped_index("created_at"), {"info": {"exported": False}})
 
     user_id: Mapped[UUID]
     key: Mapped[str]

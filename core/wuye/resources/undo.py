@@ -59,7 +59,7 @@ class UndoStep(EstateScoped, Base):
     `rows` is id → {number, version, was: {attribute: [type, value]}}. It is deleted when it was used or is old.
     """
 
-    __table_args__ = (scoped_index("created_at"),)
+    __table_args__ = (scoped_index("created_at"), {"info": {"exported": False}})
 
     user_id: Mapped[UUID]
     resource: Mapped[str]

@@ -23,6 +23,7 @@ class Task(EstateScoped, Base):
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'working', 'done', 'failed')", name="state"),
         scoped_index("created_at"),
+        {"info": {"exported": False}},
     )
 
     kind: Mapped[str]

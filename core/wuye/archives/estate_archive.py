@@ -1,0 +1,106 @@
+"""Reading the ZIP file of an exported estate: each part is compared with what the manifest says of it as it is read."""
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from wuye.archives.estate_export import MEMBERS
+from wuye.archives.manifest import FILE_LIST, Manifest, StoredFile
+from wuye.archives.places import MANIFEST
+from wuye.errors import Invalid
+from wuye.i18n import _
+
+#: A manifest is read whole; larger ones are not ours.
+_LARGEST_MANIFEST = 64 << 20
+
+
+class EstateArchive:
+    """An open export."""
+
+    def __init__(self, archive: zipfile.ZipFile, file: Path) -> None:
+        self._archive = archive
+        self._file = file
+        try:
+            if archive.getinfo(MANIFEST).file_size > _LARGEST_MANIFEST:
+                raise self.damaged(MANIFEST)
+            content = archive.read(MANIFEST)
+        except (KeyError, zipfile.BadZipFile, zlib.error):
+            raise Invalid(_("{file} is no export of an estate, or one of an older version.", file=file.name)) from None
+        self.manifest = Manifest.decode(content, f"{file.name}: {MANIFEST}")
+        if self.manifest.kind != "estate":
+            raise Invalid(_("{file} is of another kind: {kind}.", file=file.name, kind=self.manifest.kind))
+
+    @classmethod
+    @contextmanager
+    def open(cls, file: Path) -> "Iterator[EstateArchive]":
+        """Open an export.
+
+        Raises:
+            Invalid: it is none.
+        """
+        try:
+            archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile:
+            raise Invalid(
+                _("{file} is no ZIP file, or only part of one.", file=file.name),
+                hint=_("Choose a file that wuye estate export has written."),
+            ) from None
+        with archive:
+            yield cls(archive, file)
+
+    def damaged(self, part: str) -> Invalid:
+        """Return the error of a part that is not what was written."""
+        return Invalid(_("{part} in {file} is damaged.", part=part, file=self._file.name))
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[IO[bytes]]:
+        """Open one part.
+
+        Raises:
+            Invalid: it is gone, or cannot be read.
+        """
+        try:
+            with self._archive.open(name) as content:
+                yield content
+        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError):
+            raise self.damaged(name) from None
+
+    def lines(self, table: str) -> Iterator[bytes]:
+        """Yield the rows of a table; at the end it is known whether they are what was written.
+
+        Raises:
+            Invalid: they are not.
+        """
+        return self._checked(f"tables/{table}.jsonl", self.manifest.tables[table].sha256)
+
+    def files(self) -> list[StoredFile]:
+        """Return the stored files.
+
+        Raises:
+            Invalid: the list is damaged, or names a place outside of the estate's folder.
+        """
+        found = [StoredFile(**orjson.loads(line)) for line in self._checked(FILE_LIST, self.manifest.file_list)]
+        for file in found:
+            folder, _slash, name = file.path.partition("/")
+            if len(folder) != 2 or not name.removesuffix(".thumb").isalnum() or not name.startswith(folder):
+                raise self.damaged(FILE_LIST)
+        return found
+
+    def members(self) -> Iterator[dict[str, Any]]:
+        """Yield who was a member."""
+        return map(orjson.loads, self._checked(MEMBERS, self.manifest.estate["members"]["sha256"]))
+
+    def _checked(self, part: str, wanted: str) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        with self.part(part) as content:
+            for line in content:
+                digest.update(line)
+                yield line
+        if digest.hexdigest() != wanted:
+            raise self.damaged(part)

@@ -1,0 +1,261 @@
+"""Putting an exported estate back, here or in another installation: in one transaction, hence whole or not at all.
+
+It is written with no more rights than a request has, so whatever an archive says, no row of another estate can be made by it.
+Files come first, each under the name of what it contains: what an interrupted import has brought is found again.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+import psycopg
+from psycopg import sql
+from sqlalchemy import select
+
+from wuye.archives import places, rows
+from wuye.archives.estate_archive import EstateArchive
+from wuye.archives.estate_export import is_exported
+from wuye.archives.manifest import Manifest
+from wuye.db.base import Base
+from wuye.db.session import EstateSession
+from wuye.errors import Conflict, FieldError, Invalid
+from wuye.estates.models import Estate, EstatePlugin
+from wuye.estates.services import check_code, system_actor
+from wuye.files import storage
+from wuye.i18n import _
+from wuye.identity.models import Membership, User
+from wuye.ids import uuid7
+from wuye.installation import Installation, find_estate
+from wuye.records import search
+from wuye.records.models import TimelineHead
+from wuye.records.timeline import verify_chain
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who was a member, with what they were: whoever looks after the estate decides whether to invite them."""
+
+    user_id: UUID
+    email: str | None
+    name: str
+    roles: tuple[str, ...]
+    person_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import brought: the estate's id and code, rows and files, how many are members again, who is not."""
+
+    id: UUID
+    code: str
+    rows: int
+    files: int
+    members: int
+    to_invite: tuple[Member, ...]
+    missing: tuple[str, ...]
+
+
+def import_estate(
+    place: Installation,
+    file: Path,
+    *,
+    code: str | None = None,
+    without: Collection[str] = (),
+    with_members: bool = False,
+    by: str = "wuye",
+    progress: rows.Progress = rows.silent,
+) -> Imported:
+    """Make an estate from an export, and return what came of it.
+
+    Without a `code` it is the same estate again, with its id and code; with one it is a copy under an id of its own.
+    `without` names plugins whose data is left out. `with_members` makes members again those whose account here is the
+    very same (id and address); nobody else becomes one. `by` is who does it, for the estate's timeline.
+
+    Raises:
+        Invalid: the file is damaged, or does not fit this installation. Conflict: there is such an estate already.
+    """
+    with EstateArchive.open(file) as archive:
+        _refuse_misfits(place, archive.manifest, without)
+        old = UUID(archive.manifest.estate["id"])
+        new, name = (uuid7(), check_code(code)) if code else (old, archive.manifest.estate["code"])
+        _refuse_taken(place, new, name)
+        _bring_files(archive, storage.folder_of(place.settings.data, new), progress)
+        with place.database.session() as session:
+            try:
+                count = _load(session, archive, _Change(old, new, name), frozenset(without), progress)
+            except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as error:
+                raise _misfit(error) from error
+            _verify(session, archive.manifest)
+            members, others = _members(session, archive, with_members=with_members)
+            ctx = place.context(session, find_estate(session, name), system_actor(place.plugins, by))
+            told = {
+                "by": by,
+                "from": archive.manifest.estate["code"],
+                "at": archive.manifest.at.isoformat(),
+                "rows": count,
+            }
+            ctx.note(new, new, "estate_imported", told, "staff")
+            ctx.seal()
+        return Imported(
+            new, name, count, archive.manifest.files, members, tuple(others), archive.manifest.missing
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is another in the estate that is made: its id, and its code."""
+
+    old: UUID
+    new: UUID
+    code: str
+
+    def scoped(self, columns: Collection[str]) -> Mapping[str, sql.Composable]:
+        """Return what takes the place of the estate's id in a scoped table; also where it is the row's own."""
+        own = sql.SQL("CASE WHEN line.id = {} THEN {} ELSE line.id END").format(self.old, self.new)
+        return {"estate_id": sql.Literal(self.new), **({"id": own} if "id" in columns else {})}
+
+
+def _misfit(error: psycopg.Error) -> Invalid:
+    return Invalid(_("The rows do not fit together: {reason}", reason=str(error.diag.message_primary)))
+
+
+def _plugin_of(table: str, known: Collection[str]) -> str:
+    return max((name for name in known if table.startswith(f"{name}_")), key=len, default="core")
+
+
+def _refuse_misfits(place: Installation, manifest: Manifest, without: Collection[str]) -> None:
+    """Refuse what cannot be put back here; what no row belongs to does not matter."""
+    if manifest.estate["plugin"]:
+        raise Invalid(_("This export holds what one plugin has in an estate, not the estate."))
+    loaded = place.plugins.loaded
+    ours = {table.name for table in Base.metadata.sorted_tables if is_exported(table)}
+    known = {name for name, facts in manifest.tables.items() if _plugin_of(name, manifest.revisions) in loaded}
+    if strange := sorted(known - ours):
+        raise Invalid(_("It has tables that no export of an estate has: {names}.", names=", ".join(strange)))
+    wanted = {_plugin_of(table, manifest.revisions) for table, facts in manifest.tables.items() if facts.rows}
+    wanted |= {name for name, enabled in manifest.estate["plugins"].items() if enabled} | {"core"}
+    wanted -= set(without) - {"core"}
+    if absent := sorted(wanted - loaded.keys()):
+        raise Invalid(
+            _("It has data of plugins that are not installed here: {names}.", names=", ".join(absent)),
+            hint=_("Install them first, or leave their data out with --without-plugin."),
+        )
+    with place.database.engine("app").connect() as connection:
+        present = rows.revisions_of(cast(rows.Connection, connection.connection.driver_connection))
+        connection.rollback()
+    if other := sorted(name for name in wanted if manifest.revisions.get(name) != present.get(name)):
+        raise Invalid(
+            _("It was written by wuye {version}, whose tables are others: {names}.", version=manifest.release, names=", ".join(other)),
+            hint=_("Bring the installation that it comes from and this one to the same version, and export again."),
+        )  # fmt: skip
+
+
+def _refuse_taken(place: Installation, identity: UUID, code: str) -> None:
+    with place.database.session() as session:
+        taken = session.scalar(select(Estate.code).where((Estate.id == identity) | (Estate.code == code)))
+    if taken:
+        raise Conflict(
+            _("There is an estate “{code}” already.", code=taken), hint=_("Import it as a copy, under another code.")
+        )
+
+
+def _bring_files(archive: EstateArchive, folder: Path, progress: rows.Progress) -> None:
+    files = archive.files()
+    for number, file in enumerate(files, 1):
+        target = folder / file.path
+        if not (target.is_file() and places.digest_of(target) == file.sha256):
+            places.make_folder(target.parent)
+            draft = target.with_name(f".importing-{target.name}")
+            draft.unlink(missing_ok=True)
+            with archive.part(f"files/{file.path}") as content, places.created(draft) as copy:
+                digest = hashlib.sha256()
+                while chunk := content.read(1 << 20):
+                    digest.update(chunk)
+                    copy.write(chunk)
+            if digest.hexdigest() != file.sha256:
+                draft.unlink()
+                raise archive.damaged(f"files/{file.path}")
+            draft.replace(target)
+        progress(_("Files"), number, len(files))
+
+
+def _load(
+    session: EstateSession, archive: EstateArchive, change: _Change, without: Collection[str], progress: rows.Progress
+) -> int:
+    """Load the estate and its tables, what is referred to first; return the number of rows."""
+    driver = cast(rows.Connection, session.connection().connection.driver_connection)
+    rows.prepare(driver)
+    manifest, count = archive.manifest, 0
+    estate = {**manifest.estate["row"], "id": str(change.new), "code": change.code}
+    known = [name for name in estate if name in rows.columns_of(driver, "core_estate")]
+    rows.load(driver, "core_estate", known, [orjson.dumps(estate) + b"\n"])
+    session.pin(change.new)
+    for name, enabled in manifest.estate["plugins"].items():
+        if name not in without:
+            session.add(EstatePlugin(estate_id=change.new, plugin=name, enabled=enabled, changed_at=manifest.at))
+    session.flush()
+    tables = [table for table in Base.metadata.sorted_tables if table.name in manifest.tables and is_exported(table)]
+    for number, table in enumerate(tables, 1):
+        if _plugin_of(table.name, manifest.revisions) not in without:
+            facts = manifest.tables[table.name]
+            columns = [*facts.columns, *(["grams"] if table.name == "core_search_entry" else [])]
+            lines = archive.lines(table.name)
+            if table.name == "core_search_entry":
+                lines = _with_grams(lines, change.new)
+            refers = any(key.referred_table is table for key in table.foreign_key_constraints)
+            loaded = rows.load(
+                driver, table.name, columns, lines, changed=change.scoped(columns), batch=None if refers else 20_000
+            )
+            if loaded != facts.rows:
+                raise archive.damaged(f"tables/{table.name}.jsonl")
+            count += loaded
+        progress(_("Tables"), number, len(tables))
+    return count
+
+
+def _with_grams(lines: Iterator[bytes], estate_id: UUID) -> Iterator[bytes]:
+    """Add to entries of the search index what they are found by: that is the estate's own."""
+    for line in lines:
+        entry: dict[str, Any] = orjson.loads(line)
+        entry["grams"] = search.grams_of(estate_id, entry["content"], entry["masked"])
+        yield orjson.dumps(entry) + b"\n"
+
+
+def _verify(session: EstateSession, manifest: Manifest) -> None:
+    """Compare the timeline with the end that the export noted: it came whole, entry by entry as it was written."""
+    (wanted,) = manifest.chains.values()
+    head = session.scalar(select(TimelineHead))
+    broken = list(verify_chain(session))
+    if broken:
+        raise Invalid(
+            _("The estate's timeline is broken."),
+            errors=[FieldError(f"#{each.sequence}", each.reason) for each in broken[:10]],
+        )
+    if head is None or (head.sequence, head.digest.hex()) != (wanted.sequence, wanted.digest):
+        raise Invalid(_("The end of its timeline is another."))
+
+
+def _members(session: EstateSession, archive: EstateArchive, *, with_members: bool) -> tuple[int, list[Member]]:
+    """Make members again those with the same account here, if that is wanted; return how many, and who is none."""
+    count, others = 0, []
+    for line in archive.members():
+        member = Member(
+            UUID(line["user_id"]), line["email"], line["name"], tuple(line["roles"]),
+            UUID(line["person_id"]) if line["person_id"] else None,
+        )  # fmt: skip
+        same = select(User.id).where(User.id == member.user_id, User.email == member.email, User.active)
+        if with_members and member.email and session.scalar(same):
+            session.add(
+                Membership(
+                    estate_id=session.estate_id, user_id=member.user_id, person_id=member.person_id, roles=list(member.roles)
+                )
+            )  # fmt: skip
+            count += 1
+        else:
+            others.append(member)
+    session.flush()
+    return count, others
