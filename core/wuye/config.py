@@ -3,9 +3,12 @@
 import os
 import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -56,6 +59,31 @@ class Settings:
             " codes. With more than there are, anybody can pretend to be anybody."
         },
     )
+    public_url: str | None = field(
+        default=None,
+        metadata={
+            "help": "The address under which people reach the server (`https://wuye.example`): for the links in letters and"
+            " those that the command line prints."
+        },
+    )
+    smtp_host: str | None = field(
+        default=None,
+        metadata={
+            "help": "The server that takes letters (SMTP): invitations and links for a new password. Without one a link is"
+            " shown to who made it, once. Needs `smtp_from` and `public_url`."
+        },
+    )
+    smtp_port: int = field(default=587, metadata={"help": "The mail server's port."})
+    smtp_security: str = field(
+        default="starttls",
+        metadata={
+            "help": "`starttls`, `tls` (from the first byte, often port 465), or `none`, which is for a server on this"
+            " machine alone."
+        },
+    )
+    smtp_user: str | None = field(default=None, metadata={"help": "The name to sign in to the mail server with."})
+    smtp_password: str | None = field(default=None, repr=False, metadata={"help": "The password that goes with it."})
+    smtp_from: str | None = field(default=None, metadata={"help": "The e-mail address that letters come from."})
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, *, data: Path | None = None) -> "Settings":
@@ -83,6 +111,7 @@ class Settings:
                 checked[key] = _PARSERS[key](values[key])
             except (ValueError, ArgumentError) as error:
                 problems.append(FieldError(key, str(error)))
+        problems += _contradictions(checked)
         if problems:
             raise Misconfigured(_("The settings cannot be used as they are."), errors=problems)
         return cls(data=folder.expanduser().absolute(), **checked)  # type: ignore[arg-type]  # checked by the parsers
@@ -110,6 +139,21 @@ class Settings:
             finally:
                 draft.unlink()
         return path.read_bytes().strip()
+
+
+def _contradictions(checked: Mapping[str, object]) -> list[FieldError]:
+    """Return what is wrong with settings that make sense one by one."""
+    host, security = checked.get("smtp_host"), checked.get("smtp_security", "starttls")
+    found = []
+    if host is not None:
+        missing = [name for name in ("smtp_from", "public_url") if name not in checked]
+        found += [FieldError(name, _("A mail server (smtp_host) is of no use without this.")) for name in missing]
+    if security == "none" and host not in (None, "localhost", "127.0.0.1", "::1"):
+        reason = _("Letters would cross the network for everybody to read: use starttls or tls.")
+        found.append(FieldError("smtp_security", reason))
+    if ("smtp_user" in checked) != ("smtp_password" in checked):
+        found.append(FieldError("smtp_user", _("The mail server's user and password go together.")))
+    return found
 
 
 def _boolean(value: object) -> bool:
@@ -144,11 +188,45 @@ def _proxies(value: object) -> int:
     return number
 
 
-_PARSERS = {
+def _port(value: object) -> int:
+    number = int(str(value))
+    if not 1 <= number <= 65535:
+        raise ValueError(str(_("Use a number from {low} to {high}.", low=1, high=65535)))
+    return number
+
+
+def _security(value: object) -> str:
+    if value not in ("starttls", "tls", "none"):
+        raise ValueError(str(_("Use one of: {choices}.", choices="starttls, tls, none")))
+    return str(value)
+
+
+def _sender(value: object) -> str:
+    try:
+        return Address(addr_spec=str(value)).addr_spec
+    except (HeaderParseError, ValueError, IndexError) as error:
+        raise ValueError(str(_("This is not an e-mail address."))) from error
+
+
+def _public_url(value: object) -> str:
+    parts = urlsplit(str(value))
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise ValueError(str(_("Use the address of the server and nothing behind it (https://wuye.example).")))
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+_PARSERS: dict[str, Callable[[object], object]] = {
     "database_url": _database_url,
     "strict": _boolean,
     "demo": _boolean,
     "pool_size": _count,
     "prepared_statements": _boolean,
     "trusted_proxies": _proxies,
+    "public_url": _public_url,
+    "smtp_host": str,
+    "smtp_port": _port,
+    "smtp_security": _security,
+    "smtp_user": str,
+    "smtp_password": str,
+    "smtp_from": _sender,
 }

@@ -21,6 +21,7 @@ from wuye.records.writing import write_alone
 from wuye.settings import services as settings
 
 if TYPE_CHECKING:
+    from wuye.identity.letters import Letters
     from wuye.plugins.loader import Plugins
     from wuye.records.models import Record
 
@@ -58,7 +59,7 @@ class Context:
     """One step in one estate: everything below the interfaces gets it, nothing asks globals.
 
     `plugins` are the names of the plugins that are enabled and loaded, core included; `now` is the moment of the step,
-    aware, in UTC; `data` is the installation's folder. With `quiet` nobody is notified of anything: what an import
+    aware, in UTC; `data` is the installation's folder, `letters` how it writes to people about their accounts. With `quiet` nobody is notified of anything: what an import
     brings is no news.
     """
 
@@ -69,6 +70,7 @@ class Context:
     loaded: "Plugins"
     now: datetime
     data: Path
+    letters: "Letters"
     quiet: bool = False
     decided: settings.Cache = field(default_factory=settings.Cache, repr=False)
     _entries: list[Entry] = field(default_factory=list)
@@ -176,7 +178,15 @@ class Context:
         options: dict[str, Any] = {"signing_key": self.session.signing_key, "estate_id": self.estate.id}
         with EstateSession(self.session.get_bind(), **options) as session, session.begin():
             ctx = Context(
-                session, self.estate, actor or self.actor, self.plugins, self.loaded, self.now, self.data, quiet
+                session,
+                self.estate,
+                actor or self.actor,
+                self.plugins,
+                self.loaded,
+                self.now,
+                self.data,
+                self.letters,
+                quiet,
             )
             yield ctx
             ctx.seal()

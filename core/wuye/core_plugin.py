@@ -10,6 +10,7 @@ from wuye.context import Context
 from wuye.errors import FieldError, Invalid
 from wuye.estates import tasks as estate_tasks
 from wuye.i18n import _
+from wuye.identity import invitations
 from wuye.identity.codes import sign_out_person, sign_out_who_left
 from wuye.imports.runs import purge as purge_imports
 from wuye.imports.work import proceed
@@ -147,6 +148,8 @@ class Core(Plugin):
         yield Job("sign_out_who_left", sign_out_who_left, cron="3 18 * * *")
         yield Job("purge_undo_steps", purge_undo_steps, cron="47 * * * *")
         yield Job("purge_notifications", purge_notifications, cron="41 19 * * *")
+        yield Job("send_invitation", invitations.send)
+        yield Job("purge_invitations", invitations.purge, cron="29 20 * * *")
         yield Job("import_file", proceed)
         yield tasks.job(estate_tasks.EXPORT, estate_tasks.export_estate)
         yield tasks.job(estate_tasks.DEMO, estate_tasks.load_demo)

@@ -21,7 +21,9 @@ from wuye.estates.models import Estate, EstatePlugin
 from wuye.files import models as _files  # noqa: F401 (its table belongs to the metadata)
 from wuye.i18n import _
 from wuye.identity import models as _identity  # noqa: F401 (its tables belong to the metadata)
+from wuye.identity.letters import Letters
 from wuye.imports import models as _imports  # noqa: F401 (the same)
+from wuye.mail import Mailbox
 from wuye.plugins.loader import Plugin, Plugins, load
 from wuye.resources import undo as _undo  # noqa: F401 (the same)
 from wuye.resources import views as _views  # noqa: F401 (the same)
@@ -65,6 +67,12 @@ class Installation:
         settings = self.settings
         return Database(url, settings.secret(), pool_size=settings.pool_size, prepared=settings.prepared_statements)
 
+    @property
+    def letters(self) -> Letters:
+        """How people are written to about their accounts."""
+        settings = self.settings
+        return Letters(self.database.secret, self.clock, settings.public_url, Mailbox.of(settings))
+
     @cached_property
     def errands(self) -> ThreadPoolExecutor:
         """Threads for what a request starts and nobody waits for."""
@@ -99,7 +107,7 @@ class Installation:
             rows = select(EstatePlugin.plugin).where(EstatePlugin.estate_id == info.id, EstatePlugin.enabled)
             enabled = frozenset(session.scalars(rows))
         active = (enabled & self.plugins.loaded.keys()) | {"core"}
-        return Context(session, info, actor, active, self.plugins, self.clock.now(), self.settings.data)
+        return Context(session, info, actor, active, self.plugins, self.clock.now(), self.settings.data, self.letters)
 
     def upgrade(self) -> "list[Applied]":
         """Create or update roles, database and tables; may be repeated at any time."""

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from werkzeug.test import Client as HttpClient
 from wuye.identity import sessions
 from wuye.identity.models import Membership, User
 from wuye.identity.services import add_member, create_user
-from wuye.jobs.worker import run as run_worker
 from wuye.web.browser import FIELD
 
 PASSWORD = "a long enough password"
@@ -159,17 +157,6 @@ def window(chromium, site, estate):
     for context in opened:
         context.close()
     assert complaints == []
-
-
-@pytest.fixture
-def work_off(installation):
-    """A function that does all that is queued; in a thread, since the browser's driver keeps this one's event loop."""
-
-    def work():
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(run_worker, installation, once=True, signals=False).result()
-
-    return work
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import orjson
 from sqlalchemy import func, select
+from werkzeug.test import Client as HttpClient
 
 from wuye.estates.models import Estate
 from wuye.identity.models import Membership, User
@@ -44,7 +45,7 @@ def test_the_console_is_for_host_admins_alone(visitor, estate):
     assert state_of(estate.place, estate.code) == "active"
 
 
-def test_an_estate_is_made_with_chosen_departments_and_a_first_manager(host, estate):
+def test_an_estate_is_made_with_chosen_departments_and_a_first_manager(host, estate, app):
     place, code = estate.place, new_code()
     host.get("/host/new")
     bad = host.post("/host/new", {"code": "A B", "name": "x", **ZONE})
@@ -52,13 +53,15 @@ def test_an_estate_is_made_with_chosen_departments_and_a_first_manager(host, est
     assert 'value="A B"' in bad.text
     assert host.post("/host/new", {"code": code, "name": "x", "zone": "Mars", "locale": "en"}).status_code == 422
     answer = host.post("/host/new", {
-        "code": code, "name": "桂花园", "plugins": "maintenance", "email": f"{code}@test.example", "password": "a long enough one", **ZONE,
+        "code": code, "name": "桂花园", "plugins": "maintenance", "email": f"{code}@test.example", **ZONE,
     })  # fmt: skip
-    assert answer.headers["Location"] == f"/host/estates/{code}"
+    link = re.search(r"/invitation/[\w-]+", answer.text)[0]
     page = host.get(f"/host/estates/{code}").text
     assert "桂花园" in page and "Maintenance" in page and "Customer service" not in page
     assert code in host.get(f"/host?q={code[-6:]}").text
     assert estate.code not in host.last.text
+    typed = {"answer": "new", "name": "陈经理", "password": "a long enough password"}
+    assert HttpClient(app).post(link, data=typed).headers["Location"] == f"/e/{code}"
     with place.database.session() as session:
         user = session.scalars(select(User).where(User.email == f"{code}@test.example")).one()
         assert session.scalars(select(Membership.roles).where(Membership.user_id == user.id)).one() == ["core.manager"]

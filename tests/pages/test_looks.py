@@ -3,6 +3,9 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from wuye.identity import invitations, links, password_links
+from wuye.identity.services import create_user
+
 ROLES = ("core.agent", "customer_service.agent", "core.manager")
 
 #: Pages and forms that every resource has, if it is declared so.
@@ -42,6 +45,18 @@ def addresses(app, estate, furnished):
     return found
 
 
+@pytest.fixture
+def outside(estate):
+    """Name → address of the pages that are seen without being signed in."""
+    place, address = estate.place, f"{estate.code}@new.example"
+    with estate.context() as ctx:
+        asked = invitations.invite(ctx, email=address, roles=["core.agent", "customer_service.agent"])
+    with place.database.session() as session:
+        user = create_user(session, place.clock, email=address)
+        link = password_links.issue(session, place.database.secret, place.clock, user, lifetime=links.PRINTED)
+    return {"sign-in": "/sign-in", "invitation": f"/invitation/{asked.link}", "password": f"/password/{link}"}
+
+
 def test_every_page_is_among_those_looked_at(app, estate, addresses):
     urls = app.url_map.bind("127.0.0.1")
     seen = {urls.match(address.partition("?")[0])[0] for address in addresses.values() if "nothing" not in address}
@@ -50,11 +65,11 @@ def test_every_page_is_among_those_looked_at(app, estate, addresses):
 
 
 @pytest.mark.parametrize("locale", ["en", "zh_Hans"])
-def test_pages_are_accessible_and_never_wider_than_the_window(visitor, window, addresses, locale, pictures):
+def test_pages_are_accessible_and_never_wider_than_the_window(visitor, window, addresses, outside, locale, pictures):
     page = window(visitor(*ROLES, name="李静"), locale=locale)
     wrong = {}
-    for name, address in {**addresses, "sign-in": "/sign-in"}.items():
-        if name == "sign-in":
+    for name, address in {**addresses, **outside}.items():
+        if name in outside:
             page.context.clear_cookies(name="wuye")
         page.set_viewport_size({"width": 1440, "height": 900})
         page.goto(address)

@@ -14,6 +14,8 @@ from wuye.estates import lifecycle
 from wuye.estates.models import Estate, EstatePlugin
 from wuye.estates.services import create_estate, enable, system_actor
 from wuye.i18n import LOCALES, _
+from wuye.identity import invitations
+from wuye.identity.members import MANAGER
 from wuye.identity.models import Membership
 from wuye.installation import find_estate
 
@@ -30,13 +32,21 @@ def estate_command() -> None:
 @click.option("--zone", default="Asia/Shanghai", show_default=True, help="IANA time zone.")
 @click.option("--locale", type=click.Choice(LOCALES), default="zh_Hans", show_default=True)
 @click.option("--plugin", "plugins", multiple=True, help="Enable this plugin; may be repeated.")
+@click.option("--manager", metavar="EMAIL", help="Invite the first manager: prints the link for them, or sends it.")
 @json_option
 def create(
-    code: str, name: str, organisation: str, zone: str, locale: str, plugins: tuple[str, ...], as_json: bool
+    code: str,
+    name: str,
+    organisation: str,
+    zone: str,
+    locale: str,
+    plugins: tuple[str, ...],
+    manager: str | None,
+    as_json: bool,
 ) -> None:
     """Create an estate.
 
-    Example: wuye estate create garden --name 望江花园 --plugin customer_service --plugin maintenance
+    Example: wuye estate create garden --name 望江花园 --plugin customer_service --manager chen@example.com
     """
     with installation() as place:
         with place.database.session() as session:
@@ -45,10 +55,15 @@ def create(
             )
             ctx = place.context(session, info, system_actor(place.plugins), frozenset())
             enable(ctx, plugins)
+            invited = invitations.invite(ctx, email=manager, roles=[MANAGER]) if manager else None
             ctx.seal()
         say(_("The estate “{code}” was created.", code=code))
+        link = place.letters.address("invitation", invited.link) if invited and invited.link else None
         if as_json:
-            emit({"id": info.id, "code": code, "plugins": sorted(ctx.plugins - {"core"})})
+            emit({"id": info.id, "code": code, "plugins": sorted(ctx.plugins - {"core"}), "invitation": link})
+        elif link:
+            say(_("For {email} alone, good once, for 72 hours:", email=manager))
+            click.echo(link)
 
 
 @estate_command.command("list")

@@ -1,4 +1,7 @@
-"""wuye user, token: who may sign in, as what, and with which tokens."""
+"""wuye user, token: who may sign in, as what, and with which tokens.
+
+What is done here is done on the machine itself, by who may read its database anyway.
+"""
 
 import sys
 from datetime import timedelta
@@ -7,10 +10,12 @@ import click
 from sqlalchemy import select
 
 from wuye.cli.output import emit, installation, json_option, say, show
+from wuye.db.session import EstateSession
+from wuye.errors import NotFound
 from wuye.i18n import _
-from wuye.identity import services
+from wuye.identity import invitations, links, members, password_links, services
 from wuye.identity.models import Membership, User
-from wuye.installation import find_estate
+from wuye.installation import Installation, find_estate
 
 
 @click.group("user")
@@ -24,9 +29,11 @@ def user_command() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 @click.option("--host-admin", is_flag=True, help="Looks after the installation: makes, suspends and exports estates.")
 def create(email: str, name: str, password_stdin: bool, host_admin: bool) -> None:
-    """Create a user; without a password they work with tokens only.
+    """Create a user who works with tokens only, or with a password of the operator's own.
 
-    Example: wuye user create chen@example.com --name 陈雨
+    People are invited (wuye user invite), and choose their own.
+
+    Example: wuye user create robot@example.com --name 抄表
     """
     password = sys.stdin.readline().rstrip("\n") if password_stdin else None
     with installation() as place, place.database.session() as session:
@@ -34,6 +41,58 @@ def create(email: str, name: str, password_stdin: bool, host_admin: bool) -> Non
             session, place.clock, email=email, name=name, password=password, host_admin=host_admin
         )
         say(_("The user {email} was created.", email=user.email))
+
+
+@user_command.command("invite")
+@click.argument("email")
+@click.argument("roles", nargs=-1)
+@click.option("--estate", metavar="CODE", help="The estate that they are invited to, with at least one role.")
+@click.option("--host-admin", is_flag=True, help="Looks after the installation: makes, suspends and exports estates.")
+@json_option
+def invite(email: str, roles: tuple[str, ...], estate: str | None, host_admin: bool, as_json: bool) -> None:
+    """Print a one-time link by which somebody makes their account, or accepts with the one they have.
+
+    Nobody is a member, and no account is changed, until its owner has used the link; it is good for 72 hours.
+
+    Examples: wuye user invite admin@example.com --host-admin, wuye user invite chen@example.com core.agent --estate demo
+    """
+    if bool(estate) == host_admin:
+        raise click.UsageError(str(_("Name an estate with --estate, or say --host-admin.")))
+    with installation() as place:
+        if estate:
+            with place.system_context(estate, name="") as ctx:
+                invited = invitations.invite(ctx, email=email, roles=roles)
+                address = place.letters.address("invitation", invited.link) if invited.link else None
+        else:
+            with place.database.session() as session:
+                user = _found_or_made(place, session, email)
+                link = _password_link(place, session, user, host_admin=True)
+                address = place.letters.address("password", link)
+        _hand_over(email, address, as_json=as_json)
+
+
+def _found_or_made(place: Installation, session: EstateSession, email: str) -> User:
+    try:
+        return services.find_user(session, email)
+    except NotFound:
+        return services.create_user(session, place.clock, email=services.checked_address(email))
+
+
+def _password_link(place: Installation, session: EstateSession, user: User, *, host_admin: bool = False) -> str:
+    return password_links.issue(
+        session, place.database.secret, place.clock, user, lifetime=links.PRINTED, host_admin=host_admin
+    )
+
+
+def _hand_over(email: str, address: str | None, *, as_json: bool) -> None:
+    """Print a link for its owner's eyes, or say that a letter brings it."""
+    if as_json:
+        emit({"email": email, "link": address})
+    elif address is None:
+        say(_("A letter with a link is on its way to {email}.", email=email))
+    else:
+        say(_("For {email} alone, good once, for 72 hours:", email=email))
+        click.echo(address)
 
 
 @user_command.command("list")
@@ -59,15 +118,23 @@ def list_(estate: str | None, as_json: bool) -> None:
 @click.argument("email")
 @click.argument("roles", nargs=-1, required=True)
 @click.option("--estate", required=True, metavar="CODE")
-def grant(email: str, roles: tuple[str, ...], estate: str) -> None:
-    """Give a user roles in an estate, in place of those they have there.
+@click.option(
+    "--unasked", is_flag=True, help="Make them a member if they are none: of an account that is surely theirs."
+)
+def grant(email: str, roles: tuple[str, ...], estate: str, unasked: bool) -> None:
+    """Give a member of an estate roles, in place of those they have there.
+
+    Who is no member yet is invited (wuye user invite): an address may have an account that somebody else made.
 
     Example: wuye user grant chen@example.com core.agent customer_service.agent --estate demo
     """
-    with installation() as place, place.database.session() as session:
-        info = find_estate(session, estate)
-        user = services.find_user(session, email)
-        services.add_member(session, place.plugins.registry, info, user, roles)
+    with installation() as place, place.system_context(estate) as ctx:
+        user = services.find_user(ctx.session, email)
+        if unasked:
+            services.add_member(ctx.session, place.plugins.registry, ctx.estate, user, roles)
+            ctx.note(user.id, user.id, "member_added", {"email": user.email, "roles": list(roles)}, "staff")
+        else:
+            members.change_roles(ctx, user.id, roles)
         say(f"{user.email}: {', '.join(roles)}")
 
 

@@ -20,6 +20,7 @@ GLOBAL_TABLES = frozenset(
         "core_membership",
         "core_api_token",
         "core_browser_session",
+        "core_password_link",
         "core_sign_in_failure",
     }
 )

@@ -43,7 +43,7 @@ class Stage:
         ctx = self.ctx
         permissions = ctx.loaded.registry.permissions_of(roles, ctx.plugins)
         actor = Actor(None, person.id, person.name, permissions)
-        return Context(ctx.session, ctx.estate, actor, ctx.plugins, ctx.loaded, at, ctx.data)
+        return Context(ctx.session, ctx.estate, actor, ctx.plugins, ctx.loaded, at, ctx.data, ctx.letters)
 
     def staff(self, post: str) -> Person:
         """Return somebody who has a post."""

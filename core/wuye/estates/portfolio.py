@@ -49,7 +49,7 @@ def overseen(session: Session, registry: Registry, user_id: UUID) -> list[Estate
     rows = session.execute(
         select(Estate, Membership.roles)
         .join(Membership, Membership.estate_id == Estate.id)
-        .where(Membership.user_id == user_id, Estate.state == "active")
+        .where(Membership.user_id == user_id, Membership.suspended_at.is_(None), Estate.state == "active")
         .order_by(Estate.name)
     ).all()
     enabled: dict[UUID, set[str]] = {estate.id: {"core"} for estate, _roles in rows}

@@ -203,16 +203,17 @@ def user_of(ctx: Context, found: Found, *, demo: bool) -> User:
     ctx.session.scalar(select(Person.id).where(Person.id == person.id).with_for_update())
     elsewhere = aliased(Membership)
     more = exists().where(elsewhere.user_id == User.id, elsewhere.roles != ROLES)
-    user: User | None = ctx.session.scalar(
-        select(User)
+    row = ctx.session.execute(
+        select(User, Membership.suspended_at)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.estate_id == ctx.estate.id, Membership.person_id == person.id, ~more, ~User.host_admin)
         .where(User.demo.in_((False, demo)))
         .order_by(User.email.is_(None).desc(), User.id)
         .limit(1)
-    )
-    if user is not None:
-        if not user.active:
+    ).first()
+    if row is not None:
+        user: User = row[0]
+        if not user.active or row[1] is not None:
             raise Forbidden(_("Your access was closed. Please ask the service desk."))
         return user
     user = User(id=uuid7(), email=None, name=person.name, active=True, created_at=ctx.now)

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Text, UniqueCons
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from wuye.db.base import Base, EstateScoped, scoped_index
+from wuye.db.base import Base, EstateScoped, ref, scoped_index, scoped_unique
 from wuye.ids import uuid7
 
 
@@ -30,7 +30,10 @@ class User(Base):
 
 
 class Membership(Base):
-    """What a user is in one estate: roles (`core.manager`, `maintenance.technician`) and the person behind."""
+    """What a user is in one estate: roles (`core.manager`, `maintenance.technician`) and the person behind.
+
+    While `suspended_at` is set they are none: nothing that finds out who calls sees the row.
+    """
 
     __table_args__ = (
         UniqueConstraint("estate_id", "user_id"),
@@ -43,6 +46,41 @@ class Membership(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("core_user.id", ondelete="CASCADE"), index=True)
     person_id: Mapped[UUID | None]
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    suspended_at: Mapped[datetime | None]
+
+
+class Invitation(EstateScoped, Base):
+    """Somebody who is asked to become a member: until they accept they are none, and nobody's account is touched.
+
+    `email` is whom it is for; one address has one invitation to an estate, a new one takes the place of the old.
+    `digest` is the keyed hash of its link, which the invitee alone shall have: none until the letter is on its way.
+    """
+
+    __table_args__ = (scoped_unique("email"), scoped_unique("digest"))
+
+    email: Mapped[str]
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    person_id: Mapped[UUID | None] = ref("person", ondelete="SET NULL")
+    locale: Mapped[str]
+    digest: Mapped[str | None]
+    invited_by: Mapped[UUID | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    mailed_at: Mapped[datetime | None]
+
+
+class PasswordLink(Base):
+    """A link by which the owner of an account chooses a password, once; `digest` is its keyed hash.
+
+    With `host_admin` they become one when they use it, and not before.
+    """
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    digest: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("core_user.id", ondelete="CASCADE"), index=True)
+    host_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
 
 
 class SignInFailure(Base):

@@ -4,12 +4,13 @@ import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from typing import NamedTuple
 from uuid import UUID
 
-import argon2
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from wuye.clock import Clock
@@ -17,15 +18,38 @@ from wuye.context import EstateInfo
 from wuye.db.session import EstateSession
 from wuye.errors import Conflict, FieldError, Invalid, NotFound, Unauthenticated
 from wuye.i18n import _
-from wuye.identity import tokens
+from wuye.identity import passwords, tokens
 from wuye.identity.models import ApiToken, Membership, User
 from wuye.plugins.registry import Registry
 
-#: OWASP's least for Argon2id: 19 MiB, two passes, one lane; about 30 ms.
-_hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-
-MIN_PASSWORD, MAX_PASSWORD = 12, 128
 MAX_LIFETIME = timedelta(days=366)
+
+
+def address_of(text: str) -> str:
+    """Return an e-mail address as it is kept and compared."""
+    return text.strip().casefold()
+
+
+def _is_address(address: str) -> bool:
+    """Tell whether letters can be sent to an address; whether they arrive only a letter can tell."""
+    try:
+        parsed = Address(addr_spec=address)
+    except (HeaderParseError, ValueError, IndexError):
+        return False
+    return bool(parsed.username and parsed.domain) and len(address) <= 254 and address.isprintable()
+
+
+def checked_address(text: str) -> str:
+    """Return an e-mail address as it is kept.
+
+    Raises:
+        Invalid: it is none.
+    """
+    address = address_of(text)
+    if not _is_address(address):
+        reason = _("This is not an e-mail address.")
+        raise Invalid(reason, errors=[FieldError("email", reason)])
+    return address
 
 
 def create_user(
@@ -37,18 +61,18 @@ def create_user(
     password: str | None = None,
     host_admin: bool = False,
     demo: bool = False,
+    locale: str | None = None,
+    words: Iterable[str] = (),
 ) -> User:
-    """Create a user; without a password they sign in by token only.
+    """Create a user; without a password they sign in by token only. `words` are what their password may not be made of.
 
     Raises:
         Invalid: address or password cannot be used. Conflict: the address is taken.
     """
-    address = email.strip().casefold()
-    errors = []
-    if "@" not in address or len(address) > 254:
-        errors.append(FieldError("email", _("This is not an e-mail address.")))
-    if password is not None and not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        errors.append(FieldError("password", _("Use {low} to {high} characters.", low=MIN_PASSWORD, high=MAX_PASSWORD)))
+    address = address_of(email)
+    errors = [] if _is_address(address) else [FieldError("email", _("This is not an e-mail address."))]
+    if password is not None:
+        errors += passwords.refused(password, (name, address, *words))
     if errors:
         raise Invalid(_("The user cannot be created."), errors=errors)
     if session.scalar(select(User.id).where(User.email == address)):
@@ -56,14 +80,18 @@ def create_user(
     user = User(
         email=address,
         name=name,
-        password_hash=_hasher.hash(password) if password else None,
+        password_hash=passwords.hashed(password) if password else None,
         host_admin=host_admin,
         demo=demo,
+        locale=locale,
         active=True,
         created_at=clock.now(),
     )
     session.add(user)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:  # somebody else took the address in this very moment
+        raise Conflict(_("There is a user {email} already.", email=address)) from error
     return user
 
 
@@ -73,7 +101,7 @@ def find_user(session: Session, email: str) -> User:
     Raises:
         NotFound: there is none.
     """
-    user = session.scalar(select(User).where(User.email == email.strip().casefold()))
+    user = session.scalar(select(User).where(User.email == address_of(email)))
     if user is None:
         raise NotFound(_("There is no user {email}.", email=email))
     return user
@@ -92,11 +120,7 @@ def add_member(
     Raises:
         Invalid: a role does not exist.
     """
-    if strange := [role for role in roles if role not in registry.roles]:
-        known = ", ".join(sorted(registry.roles))
-        raise Invalid(
-            _("There is no role {names}.", names=", ".join(strange)), hint=_("Use one of: {choices}.", choices=known)
-        )
+    check_roles(registry, roles)
     row = session.scalar(select(Membership).where(Membership.estate_id == estate.id, Membership.user_id == user.id))
     if row is None:
         row = Membership(estate_id=estate.id, user_id=user.id)
@@ -106,6 +130,19 @@ def add_member(
         row.person_id = person_id
     session.flush()
     return row
+
+
+def check_roles(registry: Registry, roles: Iterable[str]) -> None:
+    """Refuse roles that no plugin declares.
+
+    Raises:
+        Invalid: one does not exist.
+    """
+    if strange := [role for role in roles if role not in registry.roles]:
+        known = ", ".join(sorted(registry.roles))
+        raise Invalid(
+            _("There is no role {names}.", names=", ".join(strange)), hint=_("Use one of: {choices}.", choices=known)
+        )
 
 
 def check_scopes(registry: Registry, scopes: Iterable[str]) -> None:
@@ -161,22 +198,6 @@ def create_token(
     )
     session.flush()
     return token.text
-
-
-def check_password(user: User | None, password: str) -> bool:
-    """Tell whether a password is right; takes as long for an unknown user as for a known one."""
-    stored = user.password_hash if user is not None and user.password_hash else _unknown()
-    try:
-        _hasher.verify(stored, password)
-    except argon2.exceptions.VerificationError:
-        return False
-    return user is not None and user.password_hash is not None
-
-
-@cache
-def _unknown() -> str:
-    """Return a hash to compare with where there is none, so that it takes as long; costly, so made when needed."""
-    return _hasher.hash("nobody has this password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +257,7 @@ def _caller(source: str, scopes: str, expires: str, estate: str) -> str:
     FROM {source} t
     JOIN core_user u ON u.id = t.user_id
     LEFT JOIN core_estate e ON e.code = %(estate)s {estate}
-    LEFT JOIN core_membership m ON m.estate_id = e.id AND m.user_id = u.id
+    LEFT JOIN core_membership m ON m.estate_id = e.id AND m.user_id = u.id AND m.suspended_at IS NULL
     WHERE t.key = %(key)s
     """  # noqa: S608 (its parts are the literals below)
 

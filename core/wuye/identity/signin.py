@@ -11,7 +11,7 @@ from wuye.clock import Clock
 from wuye.errors import Problem, Unauthenticated
 from wuye.i18n import _
 from wuye.identity.models import SignInFailure, User
-from wuye.identity.services import check_password
+from wuye.identity.passwords import is_right
 
 #: Ten failures in five minutes for an address and for a network address (PyPI's figures).
 WINDOW, LIMIT = timedelta(minutes=5), 10
@@ -48,7 +48,7 @@ def sign_in(
     if any(count >= LIMIT for count in counts):
         raise _too_many(WINDOW)
     user = session.scalar(select(User).where(User.email == email.strip().casefold()))
-    if not check_password(user, password) or user is None or not user.active or (user.demo and not demo):
+    if not is_right(user, password) or user is None or not user.active or (user.demo and not demo):
         session.execute(delete(SignInFailure).where(SignInFailure.at <= now - KEEP))
         session.add_all(SignInFailure(subject=subject, at=now) for subject in subjects)
         session.flush()

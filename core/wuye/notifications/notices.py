@@ -26,14 +26,14 @@ _WRITE = """
             AS w(place int, user_id uuid, person_id uuid, roles text[], kind text, record_id uuid, data jsonb)
     ), found AS (
         SELECT w.*, m.user_id AS member_id, m.person_id AS member_person_id
-        FROM wanted w JOIN core_membership m ON m.estate_id = %(estate_id)s::uuid AND m.user_id = w.user_id
+        FROM wanted w JOIN core_membership m ON m.estate_id = %(estate_id)s::uuid AND m.suspended_at IS NULL AND m.user_id = w.user_id
         UNION ALL
         SELECT w.*, m.user_id, m.person_id
-        FROM wanted w JOIN core_membership m ON m.estate_id = %(estate_id)s::uuid AND m.person_id = w.person_id
+        FROM wanted w JOIN core_membership m ON m.estate_id = %(estate_id)s::uuid AND m.suspended_at IS NULL AND m.person_id = w.person_id
         WHERE w.roles IS NULL OR m.roles && w.roles
         UNION ALL
         SELECT w.*, m.user_id, m.person_id
-        FROM wanted w JOIN core_membership m ON m.estate_id = %(estate_id)s::uuid AND m.roles && w.roles
+        FROM wanted w JOIN core_membership m ON m.estate_id = %(estate_id)s::uuid AND m.suspended_at IS NULL AND m.roles && w.roles
         WHERE w.person_id IS NULL AND w.user_id IS NULL
     ), told AS (
         INSERT INTO core_notification (estate_id, id, user_id, record_id, kind, data, created_at)

@@ -24,12 +24,15 @@ from wuye.estates.models import Estate, EstatePlugin
 from wuye.estates.services import create_estate, enable, system_actor
 from wuye.files.models import Attachment
 from wuye.i18n import LOCALES, _, current_locale
+from wuye.identity import invitations, members
+from wuye.identity.invitations import Invited
 from wuye.identity.models import Membership
-from wuye.identity.services import Caller, add_member, create_user, find_user
+from wuye.identity.services import Caller
 from wuye.installation import find_estate
 from wuye.pages.access import absent, see, signed_in
 from wuye.pages.rendering import LANGUAGES, plain
-from wuye.pages.times import ago, sized
+from wuye.pages.slips import slip_of
+from wuye.pages.times import ago, moment, sized
 from wuye.records.models import Record
 from wuye.tasks.models import Task
 from wuye.web import browser
@@ -164,7 +167,7 @@ def _new(caller: Caller) -> Any:
     problem: Problem | None = None
     if request.method == "POST":
         try:
-            return see(f"/host/estates/{_create(caller)}")
+            return _created(caller)
         except Problem as error:
             problem = error
     plugins = [(name, installation().plugins.registry.manifests[name]) for name in installation().plugins.names]
@@ -175,7 +178,21 @@ def _new(caller: Caller) -> Any:
     )  # fmt: skip
 
 
-def _create(caller: Caller) -> str:
+def _created(caller: Caller) -> Any:
+    """Create the estate and show it; the link for its first manager comes first, if no letter brings it."""
+    code, invited = _create(caller)
+    if invited is None or invited.link is None:
+        return see(f"/host/estates/{code}")
+    place = installation()
+    with place.database.session() as session:
+        info = find_estate(session, code)
+    address = place.letters.address("invitation", invited.link, request.host_url)
+    return _show(
+        "host_invited.html", estate=info, slip=slip_of(invited.email, address, moment(info, invited.expires_at))
+    )
+
+
+def _create(caller: Caller) -> tuple[str, Invited | None]:
     place, form = installation(), request.form
     zone, locale = form.get("zone", ""), form.get("locale", "")
     errors = [] if zone in available_timezones() else [FieldError("zone", _("There is no such time zone."))]
@@ -188,16 +205,13 @@ def _create(caller: Caller) -> str:
         )  # fmt: skip
         ctx = place.context(session, info, _acting(caller), frozenset())
         enable(ctx, [name for name in form.getlist("plugins") if name in place.plugins.names])
+        invited = None
         if email := form.get("email", "").strip():
-            try:
-                user = find_user(session, email)
-            except NotFound:
-                user = create_user(session, place.clock, email=email, password=form.get("password") or None)
-            add_member(session, place.plugins.registry, info, user, ["core.manager"])
+            invited = invitations.invite(ctx, email=email, roles=[members.MANAGER])
         if form.get("demo"):
             estate_tasks.ask(ctx, estate_tasks.DEMO)
         ctx.seal()
-    return info.code
+    return info.code, invited
 
 
 def _acting(caller: Caller) -> Actor:

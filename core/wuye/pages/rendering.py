@@ -85,6 +85,15 @@ def plain(template: str, status: int = 200, **values: Any) -> Response:
     return respond(environment().get_template(template).render(**surroundings(), **values), status)
 
 
+def secretly(response: Response) -> Response:
+    """Return a page whose address is a secret: no other site is told where somebody came from.
+
+    With `no-referrer` browsers would send `Origin: null` along with its own form, which is refused.
+    """
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
+
+
 def surroundings() -> dict[str, Any]:
     """Return what every template knows: language, theme, address."""
     theme = request.cookies.get("theme", "auto")

@@ -17,8 +17,6 @@ from wuye.web import browser
 from wuye.web.access import PUBLIC, SIGNED_IN, Access, declare, installation
 from wuye.web.database import request_session
 
-_YEAR = 365 * 24 * 3600
-
 
 def register(app: Flask) -> None:
     """Add the pages that need no estate."""
@@ -70,7 +68,8 @@ def _has_a_desk(roles: list[str]) -> bool:
 
 def _estates_of(user_id: object) -> list[Estate]:
     statement = select(Estate).join(Membership, Membership.estate_id == Estate.id)
-    return list(request_session().scalars(statement.where(Membership.user_id == user_id).order_by(Estate.name)))
+    mine = statement.where(Membership.user_id == user_id, Membership.suspended_at.is_(None))
+    return list(request_session().scalars(mine.order_by(Estate.name)))
 
 
 def _estates() -> Response:
@@ -108,7 +107,7 @@ def _sign_in() -> Response:
     cookie = sessions.begin(session, place.database.secret, place.clock, user, agent=agent, kept=kept)
     session.commit()
     response = see(going)
-    browser.give_cookie(response, cookie, kept=kept)  # type: ignore[arg-type]  # Flask's response is werkzeug's
+    browser.give_cookie(response, cookie, kept=kept)
     return response
 
 
@@ -121,6 +120,7 @@ def _form(going: str, problem: Problem | None = None) -> Response:
         next=going,
         problem=problem,
         offered=offered,
+        chosen="chosen" in request.args,
         email=request.form.get("email", ""),
         telephone=installation().settings.demo or bool(installation().plugins.bus.plan("send_code")),
     )
@@ -139,7 +139,7 @@ def _sign_out() -> Response:
         sessions.end(session, clock, browser.cookie() or "")
     session.commit()
     response = see(back_to(request.form.get("next"), "/sign-in"))
-    browser.take_cookie(response)  # type: ignore[arg-type]  # Flask's response is werkzeug's
+    browser.take_cookie(response)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
@@ -149,9 +149,11 @@ def _prefer() -> Response:
     browser.check_origin()
     response = see(back_to(request.form.get("next"), "/"))
     if (theme := request.form.get("theme")) in THEMES:
-        response.set_cookie("theme", theme, max_age=_YEAR, samesite="Lax", httponly=True, secure=request.is_secure)
+        response.set_cookie(
+            "theme", theme, max_age=browser.PREFERRED, samesite="Lax", httponly=True, secure=request.is_secure
+        )
     if (locale := request.form.get("locale")) in LOCALES:
-        response.set_cookie("locale", locale, max_age=_YEAR, samesite="Lax", httponly=True, secure=request.is_secure)
+        browser.speak(response, locale)
         if browser.cookie() is not None:
             session = request_session()
             session.execute(update(User).where(User.id == signed_in().user_id).values(locale=locale))

@@ -14,7 +14,10 @@ from wuye.pages import (
     host,
     imports,
     installable,
+    invitation,
     lists,
+    members,
+    password,
     plugin_settings,
     portal,
     searching,
@@ -43,6 +46,9 @@ def register(app: Flask) -> None:
     undoing.register(app)
     tasks.register(app)
     settings.register(app)
+    members.register(app)
+    invitation.register(app)
+    password.register(app)
     for declared in app.extensions["wuye"].plugins.registry.settings.values():
         plugin_settings.register(app, declared)
     imports.register_overview(app)

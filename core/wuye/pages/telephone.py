@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, request
 from sqlalchemy import select
+from werkzeug.wrappers import Response
 
 from wuye.errors import Forbidden, Invalid, Problem, Text
 from wuye.estates.models import Estate
@@ -89,7 +90,7 @@ def _ask(estate: str) -> Any:
     session.commit()
     place.errands.submit(codes.send, place, visit.ctx.estate, asked, current_locale())
     response = see(_address(estate, back_to(request.form.get("next"), ""), "/code"))
-    _keep(response, visit, asked)  # type: ignore[arg-type]  # Flask's response is werkzeug's
+    _keep(response, visit, asked)
     return response
 
 
@@ -136,7 +137,7 @@ def _answer(estate: str) -> Any:
     session.commit()
     log.info("signed in", how="code", estate=estate, user=str(user.id))
     response = see(going or f"/r/{estate}")
-    browser.give_cookie(response, cookie, kept=own)  # type: ignore[arg-type]  # Flask's response is werkzeug's
+    browser.give_cookie(response, cookie, kept=own)
     response.delete_cookie(_name(), path="/", secure=request.is_secure, httponly=True, samesite="Strict")
     return response
 

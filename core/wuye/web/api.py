@@ -52,7 +52,8 @@ def _estates() -> Response:
     rows = select(Estate.code, Estate.name, Estate.zone, Estate.locale, Estate.state).join(
         Membership, Membership.estate_id == Estate.id
     )
-    found = request_session().execute(rows.where(Membership.user_id == caller.user_id).order_by(Estate.code))
+    mine = rows.where(Membership.user_id == caller.user_id, Membership.suspended_at.is_(None))
+    found = request_session().execute(mine.order_by(Estate.code))
     return json_response({"items": [dict(row._mapping) for row in found]})
 
 

@@ -9,7 +9,7 @@ from wuye.errors import Unavailable
 from wuye.i18n import _
 from wuye.installation import Installation
 from wuye.pages import site
-from wuye.web import access, api, database, notifications, openapi, problems, settings, signin
+from wuye.web import access, api, database, invitations, notifications, openapi, problems, settings, signin
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import json_response
 
@@ -45,6 +45,7 @@ def create_app(place: Installation) -> Flask:
     signin.register(app)
     api.register(app)
     notifications.register(app)
+    invitations.register(app)
     settings.register(app)
     site.register(app)
 

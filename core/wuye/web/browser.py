@@ -6,7 +6,8 @@ import hmac
 import secrets
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import request
+from werkzeug.wrappers import Response
 
 from wuye.errors import Forbidden
 from wuye.i18n import _
@@ -40,6 +41,15 @@ def give_cookie(response: Response, value: str, *, kept: bool) -> None:
 def take_cookie(response: Response) -> None:
     """Remove the session's cookie."""
     response.delete_cookie(_name(), path="/", secure=request.is_secure, httponly=True, samesite="Lax")
+
+
+#: How long a browser keeps what somebody prefers: a year.
+PREFERRED = 365 * 24 * 3600
+
+
+def speak(response: Response, locale: str) -> None:
+    """Have this browser prefer a language."""
+    response.set_cookie("locale", locale, max_age=PREFERRED, samesite="Lax", httponly=True, secure=request.is_secure)
 
 
 def _name() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,32 @@ def test_disabling_with_open_work_is_refused_and_forced(wuye):
     assert "maintenance.work_order" in wuye("plugin", "disable", "maintenance", "--estate", "demo", code=1).stderr
     wuye("plugin", "disable", "maintenance", "--estate", "demo", "--force")
     wuye("plugin", "enable", "maintenance", "--estate", "demo")
+
+
+def test_people_are_invited_by_a_link_that_is_printed(wuye):
+    first = wuye("user", "invite", "Admin@test.example", "--host-admin").stdout
+    assert re.fullmatch(r"http://127.0.0.1:8000/password/[\w-]{54}\n", first)
+    people = {row["email"]: row for row in json.loads(wuye("user", "list", "--json").stdout)}
+    assert people["admin@test.example"]["host_admin"] is False, "not before the link was used"
+    asked = wuye("user", "invite", "chen@test.example", "core.agent", "--estate", "demo", "--json")
+    assert "/invitation/" in json.loads(asked.stdout)["link"]
+    assert "chen@test.example" not in wuye("user", "list", "--json").stdout
+    wuye("user", "invite", "chen@test.example", "core.agent", code=2)
+    assert "core.king" in wuye("user", "invite", "chen@test.example", "core.king", "--estate", "demo", code=65).stderr
+    made = wuye("estate", "create", "pines", "--name", "Pines", "--manager", "chen@test.example")
+    assert "/invitation/" in made.stdout
+    wuye("estate", "delete", "pines", "--yes")
+
+
+def test_roles_are_given_to_members_alone_unless_the_operator_insists(wuye):
+    wuye("user", "create", "robot@test.example")
+    refused = wuye("user", "grant", "robot@test.example", "core.auditor", "--estate", "demo", code=1)
+    assert "invite" in refused.stderr
+    wuye("user", "grant", "robot@test.example", "core.auditor", "--estate", "demo", "--unasked")
+    wuye("user", "grant", "robot@test.example", "core.staff", "--estate", "demo")
+    assert (
+        "last manager" in wuye("user", "grant", "manager@demo.example", "core.staff", "--estate", "demo", code=1).stderr
+    )
 
 
 def test_tokens_are_printed_alone_and_scopes_must_exist(wuye):

@@ -16,6 +16,12 @@ document.addEventListener("keydown", (event) => {
 if (location.pathname === "/sign-in") globalThis.caches?.delete("pages");
 
 for (const button of all("[data-print]")) button.addEventListener("click", () => print());
+for (const button of all("[data-copy]")) {
+  const field = document.getElementById(button.dataset.copy);
+  button.hidden = !navigator.clipboard;
+  field.addEventListener("focus", () => field.select());
+  button.addEventListener("click", () => navigator.clipboard.writeText(field.value).then(() => { $("span", button).textContent = button.dataset.copied; }));
+}
 for (const button of all("[data-back]")) { button.hidden = history.length < 2; button.addEventListener("click", () => history.back()); }
 
 // ---- forms: sent once; empty filters stay out of the address
