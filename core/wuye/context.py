@@ -1,13 +1,16 @@
 """The context of one step: which estate, who acts, what they may do, when, and the session it is written by."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy.exc import OperationalError
 
 from wuye.db.session import EstateSession
 from wuye.errors import Forbidden
@@ -26,6 +29,20 @@ if TYPE_CHECKING:
     from wuye.records.models import Record
 
 S = TypeVar("S")
+T = TypeVar("T")
+
+log = structlog.get_logger("wuye.steps")
+
+#: How often plugins may answer each other's changes within one step.
+_ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Generic[T]):
+    """A row with which something could not be done, and why not."""
+
+    row: T
+    error: Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,7 @@ class Context:
     _entries: list[Entry] = field(default_factory=list)
     _unindexed: list[Callable[[], None]] = field(default_factory=list)
     _notices: list[Notice] = field(default_factory=list)
+    _changes: "list[tuple[Record, str]]" = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.session.pin(self.estate.id)
@@ -205,27 +223,65 @@ class Context:
         self._entries.clear()
         self._unindexed.clear()
         self._notices.clear()
+        self._changes.clear()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Do what may fail: if it raises, its rows are rolled back, and what it gathered is forgotten with them."""
         savepoint = self.session.begin_nested()
-        gathered = list(self._entries), list(self._unindexed), list(self._notices)
+        gathered = list(self._entries), list(self._unindexed), list(self._notices), list(self._changes)
         try:
             with savepoint:
                 yield
         except BaseException:
-            self._entries, self._unindexed, self._notices = gathered
+            self._entries, self._unindexed, self._notices, self._changes = gathered
             raise
+
+    def each(self, rows: Iterable[T], do: Callable[[T], object]) -> list[Failure[T]]:
+        """Do something with each of many rows, so that one that fails costs the others nothing, and return those.
+
+        Each is done in a savepoint of its own, and sealed. For jobs: what fails is logged with the row's id, and is met
+        again the next time.
+        """
+        failures = []
+        for row in rows:
+            try:
+                with self.savepoint():
+                    do(row)
+                    self.seal()
+            except OperationalError:
+                raise  # the database went away: nothing can be done with any of them
+            except Exception as error:
+                identity = getattr(row, "id", None)
+                log.error("a row failed", estate=self.estate.code, row=identity, error=type(error).__name__)
+                failures.append(Failure(row, error))
+        return failures
 
     def once_written(self, index: Callable[[], None]) -> None:
         """Have something put into the search index when its row is written: only then it has its number."""
         self._unindexed.append(index)
 
+    def changed(self, record: "Record", event: str) -> None:
+        """Have the plugins hear of a change once it is written, but before the step ends."""
+        if self.loaded.bus.plan("record_changed"):
+            self._changes.append((record, event))
+
     def seal(self) -> None:
-        """Write what the step has gathered: rows with their numbers, the search index, who is told, then the timeline."""
-        if not write_alone(self.session):
-            self.session.flush()
+        """Write what the step has gathered: rows with their numbers, the search index, who is told, then the timeline.
+
+        Plugins hear of the changes when the rows are written, so what the database refuses of them is the step's own
+        failure and no plugin's; what they add is written as well.
+        """
+        self._write_rows()
+        for _round in range(_ROUNDS):
+            changes, self._changes = self._changes, []
+            for record, event in changes:
+                self.call("record_changed", record=record, event=event)
+            self._write_rows()
+            if not self._changes:
+                break
+        else:
+            raise RuntimeError("plugins answer each other's changes without end")
         unindexed, self._unindexed = self._unindexed, []
         for index in unindexed:
             index()
@@ -233,3 +289,7 @@ class Context:
         write(self.session, self.actor, self.now, notices)
         entries, self._entries = self._entries, []
         append(self.session, entries)
+
+    def _write_rows(self) -> None:
+        if not write_alone(self.session):
+            self.session.flush()

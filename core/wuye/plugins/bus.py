@@ -24,9 +24,13 @@ Step = tuple[str, Callable[..., Any], tuple[str, ...]]
 
 
 class Bus:
-    """Calls hook implementations over a cached plan, filtered by the estate's plugins."""
+    """Calls hook implementations over a cached plan, filtered by the estate's plugins.
 
-    def __init__(self, manager: pluggy.PluginManager, order: Sequence[str]) -> None:
+    A `strict` one (in development and in tests) raises whatever a hook raises, also where others would go on without it.
+    """
+
+    def __init__(self, manager: pluggy.PluginManager, order: Sequence[str], *, strict: bool = False) -> None:
+        self.strict = strict
         self._manager = manager
         self._order = {name: place for place, name in enumerate(order)}
         self._plans: dict[str, tuple[Step, ...]] = {}
@@ -77,8 +81,12 @@ class Bus:
             if mode == "must":
                 raise
             self._note(hook, plugin, error)
+            if self.strict:
+                raise
         except Exception as error:
             self._note(hook, plugin, error)
+            if self.strict:
+                raise
             if mode == "must":
                 raise Conflict(
                     _("The plugin {plugin} failed while it took part in this step.", plugin=plugin),

@@ -38,6 +38,7 @@ def mode(name: Mode) -> Callable[[F], F]:
     `declare`: at start, the plugin is not loaded. `collect`: logged, the others go on. `discreet`: the same, but the log
     gets the kind of the error alone, since its message may repeat what nobody is to know. `write`: runs in a savepoint that
     is rolled back, logged, the others go on. `must`: the whole step fails and nothing is written.
+    Under WUYE_STRICT=1 and in tests any of them fails the step with its own exception.
     """
 
     def mark(function: F) -> F:
@@ -142,9 +143,10 @@ class Events:
     def record_changed(self, ctx: "Context", record: "Record", event: str) -> None:
         """React to a record that was created, edited, took a transition, or was put back to before one (`taken_back`).
 
-        When: after the change was made, before the commit. How often: once a change. Transaction: inside the one of the
-        step, in a savepoint of its own. Return: nothing. Exception: the savepoint is rolled back and the error logged
-        with the plugin's name; the step goes on.
+        When: after the step's rows were written (a new record has its number), before the commit; what you change is
+        written with the step, and heard in turn. How often: once a change. Transaction: inside the one of the step, in a
+        savepoint of its own. Return: nothing. Exception: the savepoint is rolled back and the error logged with the
+        plugin's name; the step goes on. Under WUYE_STRICT=1 and in tests the step fails.
         """
 
     @mode("must")

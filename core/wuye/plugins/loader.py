@@ -79,7 +79,7 @@ def load(*, strict: bool, extra: tuple[Plugin, ...] = ()) -> Plugins:
     manager = pluggy.PluginManager("wuye")
     manager.add_hookspecs(hookspecs.Declarations)
     manager.add_hookspecs(hookspecs.Events)
-    plugins = Plugins(manager, Registry(), Bus(manager, ()), {})
+    plugins = Plugins(manager, Registry(), Bus(manager, (), strict=strict), {})
     candidates: dict[str, Plugin] = {}
     for entry_point in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
@@ -93,7 +93,7 @@ def load(*, strict: bool, extra: tuple[Plugin, ...] = ()) -> Plugins:
             _register(plugins, plugin)
         except PluginError as error:
             _skip(plugins, error, strict=strict)
-    plugins.bus = Bus(manager, tuple(plugins.loaded))
+    plugins.bus = Bus(manager, tuple(plugins.loaded), strict=strict)
     return plugins
 
 

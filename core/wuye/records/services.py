@@ -74,7 +74,7 @@ def open_record(
     ctx.session.add(record)
     ctx.log(record, event, {"state": record.state, **(logged or {})})
     ctx.once_written(lambda: resource.index(ctx.session, record))
-    ctx.call("record_changed", record=record, event="created")
+    ctx.changed(record, "created")
     return record
 
 
@@ -93,7 +93,7 @@ def edit(ctx: Context, record: Record, values: Mapping[str, Any]) -> Record:
     ctx.log(record, "edited", {"changes": entry})
     if changed.keys() & set(resource.search):
         resource.index(ctx.session, record)
-    ctx.call("record_changed", record=record, event="edited")
+    ctx.changed(record, "edited")
     return record
 
 
@@ -160,7 +160,7 @@ def take(ctx: Context, record: Record, action: str, data: Mapping[str, Any] | No
         tell_state(ctx, record, flow.states[record.state])
     if transition.effect:
         transition.effect(ctx, record, values)
-    ctx.call("record_changed", record=record, event=action)
+    ctx.changed(record, action)
     return record
 
 
@@ -179,7 +179,7 @@ def take_back(ctx: Context, record: Record, action: str, former: Mapping[str, An
     assert resource is not None, "its flow was asked for"
     if former.keys() & set(resource.search):
         resource.index(ctx.session, record)
-    ctx.call("record_changed", record=record, event="taken_back")
+    ctx.changed(record, "taken_back")
 
 
 def available(ctx: Context, record: Record) -> list[Transition]:

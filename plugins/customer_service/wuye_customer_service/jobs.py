@@ -21,5 +21,4 @@ def silent_acceptance(ctx: Context) -> None:
             and_(~complaint, Request.resolved_at < ctx.now - silence),
         ),
     )
-    for request in ctx.session.scalars(overdue).all():
-        take(ctx, request, "silent_accept")
+    ctx.each(ctx.session.scalars(overdue).all(), lambda request: take(ctx, request, "silent_accept"))
