@@ -31,7 +31,7 @@ from wuye.referrals.flow import referral_flow
 from wuye.referrals.models import Referral, Route
 from wuye.referrals.schemas import ReferralSchema, RouteSchema
 from wuye.referrals.services import open_referral, record_of, refer
-from wuye.resources.declaration import Look, Resource
+from wuye.resources.declaration import Look, Resource, View
 from wuye.resources.query import own
 from wuye.resources.schemas import RecordSchema
 from wuye.tasks import acting, exporting
@@ -131,7 +131,8 @@ class Core(Plugin):
             create="coordinate", update=None, on_create=create_referral, visible=visible_referrals, importable=False,
             columns=("number", "title", "category", "department", "state", "priority", "place", "opened_at", "due_at"),
             filters=("state", "phase", "department", "category", "priority", "origin", "target", "due_at", "opened_at"),
-            sort=("-opened_at", "due_at"), look=Look(icon="swap"),
+            sort=("-opened_at", "due_at"),
+            look=Look(icon="swap", views=(View("all", _("All"), ""), View("open", _("Open"), "filter[phase]=!done"))),
         )  # fmt: skip
         yield Resource(
             "records", Record, RecordSchema, read="read_own", read_own=None, create=None, update=None,

@@ -27,7 +27,7 @@ def plugin_command() -> None:
 def list_(estate: str | None, as_json: bool) -> None:
     """List the installed plugins, and those that could not be loaded or are gone.
 
-    Example: wuye plugin list --estate demo
+    Exits with 1 if one could not be loaded. Example: wuye plugin list --estate demo
     """
     with installation() as place:
         enabled: frozenset[str] = frozenset()
@@ -38,15 +38,18 @@ def list_(estate: str | None, as_json: bool) -> None:
         for name in place.plugins.names:
             manifest = place.plugins.loaded[name].manifest
             rows.append({"plugin": name, "label": manifest.label, "api": manifest.api, "state": "loaded"})
-        rows += [
-            {"plugin": name, "label": "", "api": "", "state": f"failed: {reason}"}
-            for name, reason in place.plugins.failed.items()
-        ]
+        rows += [{"plugin": name, "label": "", "api": "", "state": "failed"} for name in place.plugins.failed]
         known = {row["plugin"] for row in rows}
         rows += [{"plugin": n, "label": "", "api": "", "state": "not installed"} for n in sorted(enabled - known)]
         if estate:
             rows = [{**row, "enabled": row["plugin"] in enabled} for row in rows]
+        if as_json and place.plugins.failed:
+            rows = [{**row, "reason": place.plugins.failed.get(row["plugin"])} for row in rows]
         show(rows, as_json=as_json)
+        for name, reason in place.plugins.failed.items():
+            say(f"{name}: {reason}")
+        if place.plugins.failed:
+            click.get_current_context().exit(1)
 
 
 @plugin_command.command("show")
@@ -179,8 +182,12 @@ def purge(ctx: click.Context, name: str, estate: str, yes: bool, file: Path | No
 @plugin_command.command("migration")
 @click.argument("name")
 @click.option("--message", default="change", show_default=True)
-def migration(name: str, message: str) -> None:
+@click.option("--allow-drop", is_flag=True, help="Also write what deletes tables or columns with their data.")
+def migration(name: str, message: str, allow_drop: bool) -> None:
     """Write the migration that a plugin's models need, by comparing them with the database.
+
+    What was renamed looks like something deleted and something new: that is refused, and named, so that you can write
+    op.rename_table or op.alter_column(…, new_column_name=…) instead.
 
     Example: wuye plugin migration parcels --message "first tables"
     """
@@ -191,8 +198,13 @@ def migration(name: str, message: str) -> None:
             raise NotFound(_("There is no plugin “{name}” here.", name=name))
         place.upgrade()
         with migrate.owner(place.database) as connection:
-            path = migrate.write_migration(connection, place.plugins.loaded[name], message)
-        say(_("Nothing to do: tables and models agree.") if path is None else path)
+            written = migrate.write_migration(connection, place.plugins.loaded[name], message, allow_drop=allow_drop)
+        if written is None:
+            say(_("Nothing to do: tables and models agree."))
+            return
+        say(written.path)
+        for dropped in written.drops:
+            say(_("It deletes, with its data: {what}.", what=dropped))
 
 
 def commands_of(plugin: str) -> click.Command | None:

@@ -18,6 +18,8 @@ from wuye.db.base import Base
 from wuye.db.columns import Money
 from wuye.db.database import Database
 from wuye.db.versions import current, head_of, version_table
+from wuye.errors import Conflict
+from wuye.i18n import _
 from wuye.jobs import schema
 from wuye.plugins.loader import Plugin, Plugins
 
@@ -136,14 +138,49 @@ def _render_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     return "sa.BigInteger()" if kind == "type" and isinstance(item, Money) else False
 
 
-def write_migration(connection: Connection, plugin: Plugin, message: str) -> Path | None:
-    """Write the migration that a plugin's models need, and return its path; None if there is nothing to do."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A migration that was written, and what it deletes with its data (`parcels_parcel`, `parcels_parcel.carrier`)."""
+
+    path: Path
+    drops: tuple[str, ...]
+
+
+def drops_of(script: ops.MigrationScript) -> tuple[str, ...]:
+    """Return the tables and columns that a migration deletes."""
+    assert script.upgrade_ops is not None
+    found = []
+    waiting = list(script.upgrade_ops.ops)
+    while waiting:
+        step = waiting.pop(0)
+        if isinstance(step, ops.ModifyTableOps):
+            waiting = [*step.ops, *waiting]
+        elif isinstance(step, ops.DropTableOp):
+            found.append(step.table_name)
+        elif isinstance(step, ops.DropColumnOp):
+            found.append(f"{step.table_name}.{step.column_name}")
+    return tuple(found)
+
+
+def write_migration(
+    connection: Connection, plugin: Plugin, message: str, *, allow_drop: bool = False
+) -> Written | None:
+    """Write the migration that a plugin's models need; None if there is nothing to do.
+
+    Raises:
+        Conflict: it would delete data and `allow_drop` is not set.
+    """
     name = plugin.manifest.name
     context = _comparison(connection, name)
     script = produce_migrations(context, Base.metadata)
     if script.upgrade_ops is None or script.upgrade_ops.is_empty():
         return None
     assert script.downgrade_ops is not None
+    if (drops := drops_of(script)) and not allow_drop:
+        raise Conflict(
+            _("This would delete, with its data: {what}.", what=", ".join(drops)),
+            hint=_("If it was renamed, write a migration that renames it. If it shall go: --allow-drop."),
+        )
     plugin.migrations.mkdir(exist_ok=True)
     directory = scripts(plugin)
     down = directory.get_current_head()
@@ -162,7 +199,7 @@ def write_migration(connection: Connection, plugin: Plugin, message: str) -> Pat
         ),
         "utf-8",
     )
-    return path
+    return Written(path, drops)
 
 
 @contextlib.contextmanager

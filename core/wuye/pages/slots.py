@@ -50,13 +50,18 @@ def _shown(visit: Visit, slot: slots.Card | slots.Panel) -> bool:
 
 
 def _draw(visit: Visit, slot: slots.Card | slots.Panel, show: Callable[[], slots.Shape | None]) -> Box | None:
-    """Draw one, in a savepoint: whatever it raises costs its own box, and one line in the log."""
+    """Draw one, in a savepoint: whatever it raises costs its own box, and one line in the log.
+
+    In strict mode it fails the page, so that nobody misses it.
+    """
     try:
         with visit.ctx.savepoint():
             shape = show()
             return None if shape is None else Box(slot.title, _content(visit, slot.plugin, shape))
     except Exception:
         log.exception("slot failed", plugin=slot.plugin, slot=slot.name, request_id=g.get("request_id"))
+        if visit.ctx.loaded.bus.strict:
+            raise
         name = department_label(visit.ctx.loaded.registry, slot.plugin)
         problem = _(
             "{plugin} cannot show this now. If you ask for help, say: {id}", plugin=name, id=g.get("request_id")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from traceback import extract_tb
 
 import pluggy
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from wuye.i18n import add_translations
 from wuye.jobs.declaration import Job
 from wuye.notifications.declaration import NotificationKind
-from wuye.plugins import hookspecs
+from wuye.plugins import hookspecs, independence
 from wuye.plugins.bus import Bus
 from wuye.plugins.manifest import Manifest, ManifestError
 from wuye.plugins.registry import RegistrationError, Registry
@@ -118,13 +119,25 @@ def _import(entry_point: EntryPoint) -> Plugin:
     if manifest.name != entry_point.name or package != f"wuye_{manifest.name}":
         raise PluginError(entry_point.name, f"manifest, entry point and package must agree on {manifest.name!r}")
     try:
+        independence.check_imports(manifest.name, folder)
         plugin = entry_point.load()
+    except ValueError as error:
+        raise PluginError(entry_point.name, str(error)) from error
     except Exception as error:
-        raise PluginError(entry_point.name, f"importing it failed: {type(error).__name__}: {error}") from error
+        reason = f"importing it failed: {type(error).__name__}: {error}{_where(error, folder)}"
+        raise PluginError(entry_point.name, reason) from error
     if not isinstance(plugin, Plugin):
         raise PluginError(entry_point.name, f"{entry_point.value} is not a wuye.api.Plugin object")
     plugin.manifest, plugin.folder = manifest, folder
     return plugin
+
+
+def _where(error: Exception, folder: Path) -> str:
+    """Return where in a plugin's own code an exception came from: ` (flows.py:12)`; nothing if from elsewhere."""
+    inside = [
+        frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(folder.resolve())
+    ]
+    return f" ({Path(inside[-1].filename).relative_to(folder.resolve())}:{inside[-1].lineno})" if inside else ""
 
 
 def _order(plugins: Plugins, candidates: dict[str, Plugin], *, strict: bool) -> list[str]:
@@ -169,6 +182,7 @@ def _register(plugins: Plugins, plugin: Plugin) -> None:
     shelves = (*(shelf for shelf, _type, _hook in _SHELVES), "permissions", "roles")
     before = {kind: dict(getattr(registry, kind)) for kind in shelves}
     try:
+        independence.check_tables(name)
         registry.add_manifest(plugin.manifest)
         for shelf, expected, hook in _SHELVES:
             registry.add(name, shelf, expected, _declared(plugin, hook))
@@ -179,6 +193,7 @@ def _register(plugins: Plugins, plugin: Plugin) -> None:
         registry.manifests.pop(name, None)
         plugins.manager.unregister(name=name)
         reason = str(error) if isinstance(error, RegistrationError) else f"{type(error).__name__}: {error}"
+        reason += _where(error, plugin.folder)
         raise PluginError(name, reason) from error
     plugins.loaded[name] = plugin
 

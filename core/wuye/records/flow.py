@@ -1,8 +1,8 @@
 """Flows: the states of a kind of record and the transitions between them, as data that is checked when loaded."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from marshmallow import Schema
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Phase = Literal["open", "active", "waiting", "done"]
 Who = Literal["anyone", "requester", "assignee", "not_doer"]
+#: The relations to a record that a transition can ask for.
+WHO: tuple[str, ...] = get_args(Who)
+
 Step = Callable[["Context", Any, Mapping[str, Any]], None]
 Rule = Callable[["Context", Any], bool]
 
@@ -68,6 +71,17 @@ class Transition:
     guard: Step | None = None
     effect: Step | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what would be without effect, or would mean the opposite.
+
+        Raises:
+            FlowError: `by` is no relation that there is, or `evidence` is one text instead of several.
+        """
+        if isinstance(self.by, str) and self.by not in WHO:
+            raise FlowError(f"transition {self.name}: by {self.by!r} is none of {', '.join(WHO)}")
+        if isinstance(self.evidence, str):
+            raise FlowError(f"transition {self.name}: evidence is a tuple of labels: ({self.evidence!r},)")
+
     @property
     def sources(self) -> tuple[str, ...]:
         """The states that the transition can start from."""
@@ -107,6 +121,21 @@ class Flow:
         """The state that a new record is in."""
         return next(iter(self.states.values()))
 
+    def of(self, plugin: str) -> "Flow":
+        """Return the flow with the full names of permissions: a plugin may leave its own name out."""
+        full = {
+            name: replace(
+                step,
+                permission=_full(plugin, step.permission),
+                override=_full(plugin, step.override) if step.override else None,
+            )
+            for name, step in self.transitions.items()
+        }
+        return Flow(
+            *(full.get(item.name, item) if isinstance(item, Transition) else item for item in self.items),
+            path=self.path,
+        )
+
     def from_state(self, state: str) -> list[Transition]:
         """Return the transitions that start from a state, in the order of their declaration."""
         return [transition for transition in self.transitions.values() if state in transition.sources]
@@ -131,6 +160,10 @@ class Flow:
             reached |= targets
         if unreachable := self.states.keys() - reached:
             raise FlowError(f"no transition leads to {', '.join(sorted(unreachable))}")
+
+
+def _full(plugin: str, permission: str) -> str:
+    return permission if "." in permission or permission == SYSTEM else f"{plugin}.{permission}"
 
 
 def _unique(items: Iterable[Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The declaration of a resource: one object from which list, detail, API, search, import and export are made."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,14 +15,12 @@ from wuye.i18n import _
 from wuye.records import search
 from wuye.records.flow import SYSTEM, Flow
 from wuye.records.models import Record
-from wuye.resources import fields
-from wuye.resources.schemas import ScopedSchema
+from wuye.resources import checks, fields
+from wuye.resources.schemas import RecordSchema, ScopedSchema
 
 if TYPE_CHECKING:
     from wuye.context import Context
     from wuye.plugins.registry import Registry
-
-_FILTER = re.compile(r"filter\[(\w+)\]")
 
 Create = Callable[["Context", Mapping[str, Any]], Any]
 Edit = Callable[["Context", Any, Mapping[str, Any]], Any]
@@ -70,6 +67,14 @@ class View:
         """The query as parsed parameters."""
         return arguments_of(self.query)
 
+
+#: What every list of work can be narrowed and ordered by, and is searched in; a declaration adds to it.
+WORK_FILTERS = ("state", "phase", "priority", "place", "assignee", "requester", "due_at", "opened_at")
+WORK_SORTS = ("-opened_at", "due_at")
+WORK_SEARCH = ("number", "title", "text", "external_id")
+
+#: What a list of work shows after what is the kind's own.
+_WORK_COLUMNS = ("state", "priority", "place", "assignee", "opened_at", "due_at")
 
 #: What every list of work offers.
 WORK_VIEWS = (
@@ -163,7 +168,7 @@ class Resource:
     columns: Sequence[str] = ()
     filters: Sequence[str] = ()
     sort: Sequence[str] = ("-opened_at",)
-    search: Sequence[str] = ("number", "title", "text", "external_id")
+    search: Sequence[str] = WORK_SEARCH
     read: str | None = "read"
     read_own: str | None = "read_own"
     create: str | None = "create"
@@ -203,8 +208,7 @@ class Resource:
         """The tabs over its list: declared ones, those of all work, or none."""
         if self.look.views or not self.is_record:
             return self.look.views
-        named = {name for view in WORK_VIEWS for name in _FILTER.findall(view.query)}
-        return WORK_VIEWS if named <= set(self.filters) else ()
+        return WORK_VIEWS
 
     @cached_property
     def instance(self) -> ScopedSchema:
@@ -259,7 +263,7 @@ class Resource:
         """Take the plugin's name and check the declaration against the schema, the model and the manifest.
 
         Raises:
-            ValueError: something is named that does not exist.
+            ValueError: something is named that does not exist; all that is wrong is said.
         """
         self.plugin = plugin
         for slot in ("read", "read_own", "create", "update"):
@@ -269,34 +273,17 @@ class Resource:
                 if slot == "read_own" and full not in registry.permissions:
                     full = None
                 setattr(self, slot, full)
-        wanted = self._permissions(plugin)
-        if strange := [name for name in wanted if name not in registry.permissions]:
-            raise ValueError(
-                f"resource {self.name}: no manifest declares the permission {', '.join(map(str, strange))}"
-            )
+        if self.flow:
+            self.flow = self.flow.of(plugin)
+        named = self._permissions(plugin)
         shown = self.attributes
-        look = self.look
-        named = {*self.columns, *self.filters, *(item.removeprefix("-") for item in self.sort), *look.meta, *look.facts}
-        if unknown := sorted(named - shown.keys()):
-            raise ValueError(f"resource {self.name}: the schema has no field {', '.join(unknown)}")
-        if unknown := sorted(name for name in shown.values() if not hasattr(self.model, name)):
-            raise ValueError(f"resource {self.name}: the model has no attribute {', '.join(unknown)}")
-        taken = {
-            *look.form,
-            *look.preset,
-            *(look.found.fields if look.found else ()),
-            *(look.found.preset if look.found else ()),
-        }
-        if unknown := sorted(taken - self.instance.load_fields.keys()):
-            raise ValueError(f"resource {self.name}: the schema takes no field {', '.join(unknown)}")
-        masked = {name for name, attribute in shown.items() if attribute in self.masked_attributes}
-        if telling := sorted(masked & {*self.filters, *(item.removeprefix("-") for item in self.sort)}):
-            raise ValueError(f"resource {self.name}: filter and sort would tell what is masked of {', '.join(telling)}")
-        if look.scan is not None and look.scan not in self.filters:
-            raise ValueError(f"resource {self.name}: what is scanned is looked up, so {look.scan} must be a filter")
-        for then in filter(None, (look.then, look.found and look.found.then)):
-            if self.flow is None or then not in self.flow.transitions:
-                raise ValueError(f"resource {self.name}: the flow has no action {then}")
+        if self.is_record:
+            self.filters = tuple(dict.fromkeys((*self.filters, *WORK_FILTERS)))
+            self.sort = tuple(dict.fromkeys((*self.sort, *WORK_SORTS)))
+        elif self.search == WORK_SEARCH:
+            self.search = ()
+        checks.check(self, registry, named)
         if not self.columns:
-            self.columns = tuple(shown)
+            own = [name for name in shown if name not in RecordSchema().fields]
+            self.columns = ("number", "title", *own, *_WORK_COLUMNS) if self.is_record else tuple(shown)
         return self.key

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -255,17 +255,24 @@ def refused(resource: Resource, error: IntegrityError) -> Invalid | Conflict:
     """Return the problem for a constraint that the database found broken."""
     diagnosis = getattr(error.orig, "diag", None)
     constraint = getattr(diagnosis, "constraint_name", None) or ""
-    names = sorted(
-        ((name, attribute) for name, attribute in resource.attributes.items()), key=lambda pair: -len(pair[1])
-    )
-    field = next((name for name, attribute in names if f"_{attribute}" in f"_{constraint}"), "")
+    named = _fields_of(resource, constraint) or [""]
     if constraint.startswith("fk_"):
-        return Invalid(
-            _("A reference leads nowhere."), errors=[FieldError(field, _("There is no such thing in this estate."))]
-        )
+        absent = _("There is no such thing in this estate.")
+        return Invalid(_("A reference leads nowhere."), errors=[FieldError(field, absent) for field in named])
     if constraint.startswith(("uq_", "pk_")):
-        return Conflict(_("This exists already."), errors=[FieldError(field, _("This value is taken."))])
-    return Invalid(_("The data contradicts itself."), errors=[FieldError(field, constraint)])
+        taken = _("This value is taken.") if len(named) == 1 else _("These values are taken together.")
+        return Conflict(_("This exists already."), errors=[FieldError(field, taken) for field in named])
+    return Invalid(_("The data contradicts itself."), errors=[FieldError(field, constraint) for field in named])
+
+
+def _fields_of(resource: Resource, constraint: str) -> list[str]:
+    """Return the fields behind the columns of a constraint or unique index of a resource's own tables."""
+    for table in inspect(resource.model).tables:
+        for found in (*table.constraints, *table.indexes):
+            if str(found.name) == constraint:
+                columns = {column.name for column in found.columns} - {"estate_id"}
+                return [name for name, attribute in resource.attributes.items() if attribute in columns]
+    return []
 
 
 def _read_back(ctx: Context, resource: Resource, identity: UUID) -> dict[str, Any]:

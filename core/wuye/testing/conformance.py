@@ -24,10 +24,11 @@ from wuye.slots import Shape
 from wuye.testing.estate import TestEstate
 from wuye.testing.inputs import minimal
 from wuye.testing.matrix import Matrix, every_route, without_id
+from wuye.testing.pages import addresses, browser, opened
 from wuye.testing.samples import make_one, references
 from wuye.testing.statements import counted
 from wuye.testing.walks import walk_everywhere
-from wuye.translating import catalogue_of
+from wuye.translating import catalogue_of, messages_of
 from wuye.web.access import access_of
 
 #: No list or detail asks the database more than this, however long it is: who calls, the estate, and the rows.
@@ -47,7 +48,9 @@ def conformance(plugin: Plugin) -> type:
             with migrate.owner(installation.database) as connection:
                 script = migrate.differences(connection, plugin.manifest.name)
             assert script.upgrade_ops is not None
-            assert [str(step) for step in script.upgrade_ops.ops] == []
+            lacking = [" ".join(map(str, step.to_diff_tuple()[:2])) for step in script.upgrade_ops.ops]
+            command = f"wuye plugin migration {plugin.manifest.name}"
+            assert not lacking, f"the tables are not what the models say: {command} ({lacking})"
 
         def test_declared_permissions_are_used(self, installation: Installation) -> None:
             registry = installation.plugins.registry
@@ -179,6 +182,28 @@ def conformance(plugin: Plugin) -> type:
                         with counted(installation, monkeypatch) as sent:
                             manager.ask("GET", url)
                         assert len(sent) <= MOST_STATEMENTS, (url, sent)
+
+        def test_every_page_opens_for_every_role(
+            self, installation: Installation, app: Any, estate: TestEstate
+        ) -> None:
+            everything = list(addresses(estate, app, resources(installation)))
+            manager = browser(estate, "core.manager")
+            mine = [item for item in resources(installation) if item.read]
+            for role in (None, *installation.plugins.registry.roles):
+                client = browser(estate, *([role] if role else []))
+                for address in everything:
+                    status, text = opened(client, address)
+                    fine = (200, 303, 403, 404, *([409] if "/actions/" in address else []))
+                    assert status in fine, f"{address} as {role}: {status} {text[:2000]}"
+            seen = [opened(manager, address)[0] for address in everything if address.startswith("/e/")]
+            assert seen.count(200) >= len(mine) * 2, "a manager sees lists and details"
+
+        def test_every_text_is_translated(self, installation: Installation) -> None:
+            if not (plugin.folder / "translations").is_dir():
+                pytest.skip("it has no translations: its texts are shown as they are written")
+            translated = catalogue_of(plugin.folder)
+            wanted = messages_of(plugin.folder, installation.plugins.registry)
+            assert sorted(text for text in wanted if not translated.get(text)) == []
 
         def test_no_sequence_of_actions_leaves_the_declared_states(
             self, installation: Installation, estate: TestEstate

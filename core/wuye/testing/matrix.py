@@ -5,7 +5,7 @@ permission that is too wide fails as well as one that is too narrow.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any, Literal
@@ -120,7 +120,7 @@ class Matrix:
     other: TestEstate
     item: Resource
     seen: dict[str, set[bool]] = field(default_factory=lambda: defaultdict(set))
-    _mine: Mapping[str, UUID] = field(init=False)
+    _mine: dict[str, UUID] = field(init=False)
 
     def __post_init__(self) -> None:
         self._mine = references(self.estate)
@@ -142,7 +142,7 @@ class Matrix:
                     self._ask(client, own, me, mine=True)
 
     def _calls(self, identity: UUID) -> Iterator[_Call]:
-        return _calls(self.item, identity, minimal(self.item.instance, dict(self._mine)))
+        return _calls(self.item, identity, minimal(self.item.instance, self._mine))
 
     def _renewed(self, call: _Call, owner: UUID | None = None) -> _Call:
         """Return an action's call for a new thing: the action before may have given the thing to somebody else."""
