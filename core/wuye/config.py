@@ -18,6 +18,18 @@ from wuye.i18n import _
 
 
 @dataclass(frozen=True, slots=True)
+class BackupsKept:
+    """How many backups are kept: the last one of each of so many days, weeks and months."""
+
+    daily: int = 7
+    weekly: int = 4
+    monthly: int = 6
+
+    def __str__(self) -> str:
+        return f"{self.daily},{self.weekly},{self.monthly}"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that an installation can be told from outside: each one a variable `WUYE_…` or a line of `wuye.toml`."""
 
@@ -84,6 +96,28 @@ class Settings:
     smtp_user: str | None = field(default=None, metadata={"help": "The name to sign in to the mail server with."})
     smtp_password: str | None = field(default=None, repr=False, metadata={"help": "The password that goes with it."})
     smtp_from: str | None = field(default=None, metadata={"help": "The e-mail address that letters come from."})
+
+    backup_folder: Path | None = field(
+        default=None,
+        metadata={
+            "help": "Where the worker puts a backup every day, best on another disk; without it, it makes none. What is"
+            " asked for by hand goes into `backups` in the data folder then."
+        },
+    )
+    backup_hour: int = field(
+        default=18,
+        metadata={"help": "The hour (UTC, 0 to 23) from which the day's backup is due: 18 is 02:00 in China."},
+    )
+    backup_keep: BackupsKept = field(
+        default=BackupsKept(),
+        metadata={
+            "help": "How many backups are kept, as days,weeks,months: the last one of each. The others are deleted."
+        },
+    )
+    backup_secret: bool = field(
+        default=True,
+        metadata={"help": "Scheduled backups hold the installation's secret. With false keep it elsewhere yourself."},
+    )
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, *, data: Path | None = None) -> "Settings":
@@ -215,7 +249,35 @@ def _public_url(value: object) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _folder(value: object) -> Path:
+    path = Path(str(value)).expanduser()
+    if not path.is_absolute():
+        raise ValueError(str(_("Use a whole path, not {value!r}.", value=value)))
+    return path
+
+
+def _hour(value: object) -> int:
+    number = int(str(value))
+    if not 0 <= number <= 23:
+        raise ValueError(str(_("Use a number from {low} to {high}.", low=0, high=23)))
+    return number
+
+
+def _kept(value: object) -> BackupsKept:
+    try:
+        days, weeks, months = (int(part) for part in str(value).split(","))
+    except ValueError:
+        raise ValueError(str(_("Use three numbers as in 7,4,6: days, weeks, months."))) from None
+    if min(days, weeks, months) < 0 or days < 1:
+        raise ValueError(str(_("Use three numbers as in 7,4,6: days, weeks, months.")))
+    return BackupsKept(days, weeks, months)
+
+
 _PARSERS: dict[str, Callable[[object], object]] = {
+    "backup_folder": _folder,
+    "backup_hour": _hour,
+    "backup_keep": _kept,
+    "backup_secret": _boolean,
     "database_url": _database_url,
     "strict": _boolean,
     "demo": _boolean,

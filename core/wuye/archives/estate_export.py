@@ -204,12 +204,12 @@ def _facts(session: EstateSession, driver: rows.Connection, info: EstateInfo) ->
 
 
 def _members(session: EstateSession, archive: zipfile.ZipFile, info: EstateInfo) -> TableFacts:
-    """Write who is a member: how to reach them, what they are, and no secret."""
+    """Write who is a member, unless they are suspended: how to reach them, what they are, and no secret."""
     columns = ("user_id", "email", "name", "roles", "person_id")
     found = session.execute(
         select(Membership.user_id, User.email, User.name, Membership.roles, Membership.person_id)
         .join(User, User.id == Membership.user_id)
-        .where(Membership.estate_id == info.id)
+        .where(Membership.estate_id == info.id, Membership.suspended_at.is_(None))
         .order_by(Membership.user_id)
     )
     content = b"".join(orjson.dumps(dict(row._mapping)) + b"\n" for row in found)

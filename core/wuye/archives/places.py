@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,14 @@ _NAME = "%Y%m%dT%H%M%SZ"
 def name_of(at: datetime) -> str:
     """Return the name of a backup that is made at a moment (UTC): 20260301T183000Z."""
     return at.strftime(_NAME)
+
+
+def moment_of(folder: Path) -> datetime | None:
+    """Return the moment (UTC) that a backup's name tells, None if somebody has named it otherwise."""
+    try:
+        return datetime.strptime(folder.name, _NAME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def backups_in(folder: Path) -> list[Path]:

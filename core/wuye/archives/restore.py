@@ -13,12 +13,13 @@ from typing import cast
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from wuye.archives import places, rows
 from wuye.archives.backup import files_of, fingerprint
 from wuye.archives.checks import check, table_path
+from wuye.archives.existing import door, holds_something
 from wuye.archives.manifest import SECRET, Manifest
 from wuye.archives.verify import verify
 from wuye.db import bootstrap, migrate
@@ -123,16 +124,11 @@ def _agree_on_secret(place: Installation, folder: Path, manifest: Manifest) -> N
 
 
 def _refuse_to_overwrite(place: Installation, *, replace: bool) -> None:
-    name = place.database.location.database
-    with _door(place.superuser) as door:
-        if not door.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-            return
-        if door.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone():
+    with door(place.superuser) as outside:
+        name = place.database.location.database
+        if outside.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone():
             raise _in_use()
-    with _door(place.superuser.set(database=name)) as inside:
-        (known,) = inside.execute("SELECT to_regclass('core_estate') IS NOT NULL").fetchone() or (False,)
-        used = known and inside.execute("SELECT 1 FROM core_estate UNION SELECT 1 FROM core_user").fetchone()
-    if used and not replace:
+    if not replace and holds_something(place):
         raise Conflict(
             _("This installation is not empty."),
             hint=_("--replace gives up all that is in it for the backup. Or name a new folder with --data."),
@@ -141,17 +137,6 @@ def _refuse_to_overwrite(place: Installation, *, replace: bool) -> None:
 
 def _in_use() -> Conflict:
     return Conflict(_("Somebody is connected to the database."), hint=_("Stop wuye serve and wuye worker first."))
-
-
-@contextmanager
-def _door(url: URL) -> Iterator[psycopg.Connection]:
-    """Open a connection on which each statement is a transaction of its own."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            yield cast(psycopg.Connection, connection.connection.driver_connection)
-    finally:
-        engine.dispose()
 
 
 @contextmanager
@@ -174,9 +159,9 @@ def _beside(place: Installation, word: str = "restoring") -> str:
 
 
 def _drop(place: Installation, name: str) -> None:
-    with _door(place.superuser) as door:
+    with door(place.superuser) as outside:
         try:
-            door.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+            outside.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
         except psycopg.errors.ObjectInUse:
             raise Conflict(_("Another restore is at work.")) from None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from wuye.archives import schedule
 from wuye.archives.backup import back_up
 from wuye.archives.checks import check as check_backup
 from wuye.archives.manifest import Manifest
@@ -22,16 +24,23 @@ folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_t
 
 
 @click.command("backup")
-@folder_argument
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
 @click.option("--without-secret", is_flag=True, help="Leave the installation's secret out; keep it elsewhere.")
 @json_option
-def backup_command(folder: Path, without_secret: bool, as_json: bool) -> None:
+def backup_command(folder: Path | None, without_secret: bool, as_json: bool) -> None:
     """Back the whole installation up into a new folder, while it serves: all rows of one moment, and all files.
 
-    Files that a backup beside it has already take no further room. Example: wuye backup /srv/backups/monday
+    Without DIR it goes, under the moment's name, into WUYE_BACKUP_FOLDER (or backups in the data folder), is read again,
+    and old ones there are deleted. Files that a backup beside it has already take no further room.
+    Example: wuye backup /srv/backups/monday
     """
     with installation() as place, progress_bars(quiet=as_json) as progress:
-        manifest = back_up(place, folder, secret=not without_secret, progress=progress)
+        if folder is None:
+            chosen = place.settings.backup_secret and not without_secret
+            place.settings = replace(place.settings, backup_secret=chosen)
+            folder, manifest = schedule.make(place, progress)
+        else:
+            manifest = back_up(place, folder, secret=not without_secret, progress=progress)
     _tell(manifest, folder, as_json=as_json)
     for path in manifest.missing:
         say(_("This file was missing already: {path}", path=path))

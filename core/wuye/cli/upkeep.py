@@ -7,13 +7,23 @@ from wuye.i18n import _
 
 
 @click.command("upgrade")
+@click.option(
+    "--no-backup", is_flag=True, help="Do not make a backup first, if tables are changed that hold something."
+)
 @json_option
-def upgrade_command(as_json: bool) -> None:
+def upgrade_command(no_backup: bool, as_json: bool) -> None:
     """Create or update roles, database and tables of core and all plugins; may be repeated at any time.
 
-    Example: wuye upgrade
+    Before it changes tables that hold something, it makes a backup (WUYE_BACKUP_FOLDER). Example: wuye upgrade
     """
+    from wuye.archives import existing, schedule
+    from wuye.cli.archives import progress_bars
+
     with installation() as place:
+        if not no_backup and existing.would_migrate(place):
+            with progress_bars(quiet=as_json) as progress:
+                folder, _manifest = schedule.make(place, progress)
+            say(_("A backup from before the upgrade is in {folder}.", folder=folder))
         applied = place.upgrade()
         if as_json:
             emit([{"plugin": item.plugin, "before": item.before, "after": item.after} for item in applied])

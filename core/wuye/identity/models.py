@@ -56,7 +56,7 @@ class Invitation(EstateScoped, Base):
     `digest` is the keyed hash of its link, which the invitee alone shall have: none until the letter is on its way.
     """
 
-    __table_args__ = (scoped_unique("email"), scoped_unique("digest"))
+    __table_args__ = (scoped_unique("email"), scoped_unique("digest"), {"info": {"exported": False}})
 
     email: Mapped[str]
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text))

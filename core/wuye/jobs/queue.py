@@ -1,5 +1,6 @@
 """Putting jobs into the queue, in the transaction of whoever asks: it is rolled back with it, or committed once."""
 
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 #: The one task that procrastinate knows: run a declared job in an estate.
 RUN = "wuye.run"
+
+#: The task that backs up the whole installation, one at a time.
+BACKUP = "wuye.backup"
 
 
 def enqueue(ctx: Context, job: str, **arguments: Any) -> None:
@@ -36,6 +40,18 @@ def put(session: Session, estate: str, job: str, arguments: dict[str, Any]) -> N
     task = _writer().configure_task(RUN, allow_unknown=True, connection=connection, lock=f"{estate} {job}")
     task.defer(estate=estate, job=job, arguments=arguments)
     session.info[QUEUED] = session.info.get(QUEUED, 0) + 1
+
+
+def put_backup(session: Session) -> None:
+    """Queue a backup of the installation; one that waits already is enough."""
+    from procrastinate.exceptions import AlreadyEnqueued
+
+    connection = session.connection().connection.driver_connection
+    task = _writer().configure_task(
+        BACKUP, allow_unknown=True, connection=connection, lock=BACKUP, queueing_lock=BACKUP
+    )
+    with suppress(AlreadyEnqueued), session.begin_nested():
+        task.defer()
 
 
 @cache

@@ -10,10 +10,11 @@ import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
 from sqlalchemy import select
 
+from wuye.archives import schedule
 from wuye.estates.models import Estate, EstatePlugin
 from wuye.installation import Installation
 from wuye.jobs.declaration import Job
-from wuye.jobs.queue import RUN, put
+from wuye.jobs.queue import BACKUP, RUN, put
 
 log = structlog.get_logger("wuye.jobs")
 
@@ -54,6 +55,15 @@ def worker_app(place: Installation) -> App:
         for stalled in await app.job_manager.get_stalled_jobs():
             log.warning("job rescued", job=stalled.id)
             await app.job_manager.retry_job(stalled)
+
+    @app.periodic(cron="0 * * * *")
+    @app.task(name="wuye.backup_if_due", queueing_lock="wuye.backup_if_due", lock=BACKUP)
+    def backup_if_due(timestamp: int) -> None:
+        schedule.make_if_due(place)
+
+    @app.task(name=BACKUP)
+    def backup() -> None:
+        schedule.make_and_tell(place)
 
     for name, job in place.plugins.registry.jobs.items():
         if job.cron:

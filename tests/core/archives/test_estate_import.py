@@ -11,7 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import func, select, text
 
-from wuye.archives.estate_export import export_estate
+from wuye.archives.estate_export import export_estate, is_exported
 from wuye.archives.estate_import import import_estate
 from wuye.db.base import Base
 from wuye.errors import Conflict, Invalid
@@ -305,11 +305,22 @@ def test_an_import_that_is_killed_leaves_nothing_and_is_repeated(garden, exporte
 
 
 def test_every_table_of_estates_is_exported_or_says_why_not(installation):
-    """A table that is new is exported, unless it is said to be of here and now."""
+    """A table that is new is exported, unless it is said to be of here and now, or about who gets in."""
     assert installation.plugins
-    left_out = {table.name for table in lifecycle.scoped_tables() if not table.info.get("exported", True)}
-    assert left_out == {
-        "core_idempotency_key", "core_import_rejection", "core_import_run", "core_notification", "core_sign_in_code",
-        "core_task", "core_undo_step",
-    }  # fmt: skip
-    assert Base.metadata.tables["core_timeline"].info.get("exported", True)
+    left_out = {table.name for table in lifecycle.scoped_tables() if not is_exported(table)}
+    about_access = {
+        mapper.local_table.name
+        for mapper in Base.registry.mappers
+        if mapper.class_.__module__.startswith("wuye.identity.") and "estate_id" in mapper.local_table.columns
+    }
+    assert about_access
+    assert not any(is_exported(Base.metadata.tables[name]) for name in about_access)
+    assert left_out - about_access == {
+        "core_idempotency_key",
+        "core_import_rejection",
+        "core_import_run",
+        "core_notification",
+        "core_task",
+        "core_undo_step",
+    }
+    assert is_exported(Base.metadata.tables["core_timeline"])
