@@ -63,12 +63,16 @@ class EstateInfo:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a user with the person behind it in this estate, or the program itself (`user_id` None)."""
+    """Who acts: a user with the person behind it in this estate, or the program itself (`user_id` None).
+
+    A `guest` is somebody unknown, who came by the code of a place.
+    """
 
     user_id: UUID | None
     person_id: UUID | None
     name: str
     permissions: frozenset[str]
+    guest: bool = False
 
 
 @dataclass

@@ -10,11 +10,11 @@ from wuye.records.timeline import verify_chain
 from wuye.testing import Refused
 
 
-def report(estate, *, category="repair.plumbing", **values):
-    """Have a resident report something that an agent hands over; return the four people and the request."""
+def report(estate, *, category="repair.plumbing", **said):
+    """Have a resident report something that an agent classifies and hands over; return the four people and the request."""
     resident, agent = estate.login("core.resident"), estate.login("customer_service.agent")
-    request = resident.create("requests", title="Leak in the kitchen", request_kind="repair", **values)
-    agent.act("requests", request, "accept", category=category)
+    request = resident.create("requests", title="Leak in the kitchen", request_kind="repair")
+    agent.act("requests", request, "accept", category=category, **said)
     return resident, agent, agent.act("requests", request, "dispatch")
 
 

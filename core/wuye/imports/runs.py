@@ -30,6 +30,7 @@ from wuye.imports.mapping import Mapping, MappingError, Target, guess
 from wuye.imports.models import ImportMapping, ImportRejection, ImportRun
 from wuye.imports.plans import date_formats, importer_of
 from wuye.jobs.queue import enqueue
+from wuye.resources.choosing import at_work
 from wuye.resources.declaration import Resource
 
 #: The permission of importing at all; what is created or changed on the way needs its own besides.
@@ -50,7 +51,12 @@ _ENDINGS = (".csv", ".xlsx", ".xlsm", ".tsv", ".tab", ".txt", ".xls", ".xlsb", "
 def may(ctx: Context, resource: Resource) -> bool:
     """Tell whether the actor may import into a resource."""
     wanted = needed(ctx, resource)
-    return resource.importable and resource.create is not None and all(ctx.may(name) for name in wanted)
+    return (
+        resource.importable
+        and resource.create is not None
+        and at_work(ctx, resource)
+        and all(ctx.may(name) for name in wanted)
+    )
 
 
 def needed(ctx: Context, resource: Resource, mapping: Mapping | None = None) -> list[str]:

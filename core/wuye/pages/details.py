@@ -21,6 +21,7 @@ from wuye.pages.rendering import Showing, framed
 from wuye.records import services as records
 from wuye.records.flow import SYSTEM, Flow, Transition
 from wuye.resources import fields, service
+from wuye.resources.choosing import open_fields
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import input_schema
 from wuye.resources.undo import EDITED, Doing
@@ -316,7 +317,7 @@ def _related(visit: Visit, row: Mapping[str, Any], thread: Mapping[UUID, Header]
 def _new(visit: Visit, resource: Resource) -> Any:
     """Show the form for a new one, or make it."""
     schema = resource.instance
-    names = forms.names_of(schema, resource.look.form)
+    names = open_fields(visit.ctx, resource, forms.names_of(schema, resource.look.form))
     if request.method == "GET":
         values = {**resource.look.preset, **request.args.to_dict()}
         return _form(visit, resource, forms.inputs(visit, schema, names, values), key=str(uuid4()))
@@ -400,7 +401,8 @@ def _edit(visit: Visit, resource: Resource, identity: UUID) -> Any:
     row = service.read(visit.ctx, resource, identity)
     only = request.args.get("only", "")
     masked = {name for name, attribute in resource.attributes.items() if attribute in resource.masked_attributes}
-    names = [name for name in forms.names_of(schema, resource.look.form) if name not in masked]
+    offered = open_fields(visit.ctx, resource, forms.names_of(schema, resource.look.form))
+    names = [name for name in offered if name not in masked]
     if only in forms.editable(visit, resource):
         names = [only]
     if request.method == "GET":

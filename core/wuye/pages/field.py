@@ -304,10 +304,10 @@ def _report(visit: Visit) -> Any:
     if stored is not None:
         return see(stored)
     given = forms.answers(visit, resource.instance, found.fields, request.form, whole=True)
-    given.data.update({**found.preset, **({"place": str(place.id)} if place else {})})
+    preset = {**found.preset, **({"place": str(place.id)} if place else {})}
     try:
         forms.checked(resource.instance, given)
-        made = service.create(ctx, resource, given.data)
+        made = service.create(ctx, resource, given.data, preset)
         portal.attach_photos(ctx, resource, made["id"])
         if found.then:
             service.act(ctx, resource, made["id"], found.then, {}, "*")

@@ -20,6 +20,7 @@ from wuye.pages.access import Visit
 from wuye.records import search
 from wuye.referrals.models import Route
 from wuye.resources import fields
+from wuye.resources.choosing import open_fields
 from wuye.resources.declaration import Resource
 from wuye.resources.finding import best
 from wuye.resources.schemas import load_with, wrong_fields
@@ -84,7 +85,11 @@ def editable(visit: Visit, resource: Resource) -> set[str]:
         return set()
     taken = resource.instance.load_fields
     shown = {name for name, attribute in resource.attributes.items() if attribute not in resource.masked_attributes}
-    return {name for name in shown & taken.keys() if not isinstance(taken[name], fields.Lines)}
+    return {
+        name
+        for name in open_fields(visit.ctx, resource, sorted(shown & taken.keys()))
+        if not isinstance(taken[name], fields.Lines)
+    }
 
 
 def inputs(

@@ -21,7 +21,7 @@ from wuye.identity.signin import throttle
 from wuye.pages import details, forms
 from wuye.pages.access import Visit, enter, page, see
 from wuye.pages.rendering import bare, framed
-from wuye.people.models import Occupancy
+from wuye.people.services import homes
 from wuye.properties.models import Property
 from wuye.records.models import Record
 from wuye.resources import query, service
@@ -89,18 +89,19 @@ def _report(visit: Visit) -> Any:
     look = resource.look.portal
     assert look is not None, "only offered resources come here"
     ctx.require(str(resource.create))
-    homes = _homes(ctx)
+    places = homes(ctx)
     names = [name for name in look.fields if name != "place"]
     if request.method == "GET":
         shown = list(forms.inputs(visit, resource.instance, names, resource.look.preset))
-        return _show(visit, "portal_report.html", title=_("Report"), inputs=shown, homes=homes, problem=None, action="")
+        return _show(
+            visit, "portal_report.html", title=_("Report"), inputs=shown, homes=places, problem=None, action=""
+        )
     given = forms.answers(visit, resource.instance, names, request.form, whole=True)
-    given.data.update(look.member)
-    if (home := request.form.get("place")) in {str(key) for key, _label in homes}:
+    if (home := request.form.get("place")) in {str(each.id) for each in places}:
         given.data["place"] = home
     try:
         forms.checked(resource.instance, given)
-        made = service.create(ctx, resource, given.data)
+        made = service.create(ctx, resource, given.data, look.member)
         attach_photos(ctx, resource, made["id"])
     except Problem as problem:
         if not isinstance(problem, Invalid):
@@ -108,19 +109,9 @@ def _report(visit: Visit) -> Any:
         ctx.session.rollback()
         ctx.discard()
         shown = list(forms.inputs(visit, resource.instance, names, request.form.to_dict(), problem.errors))
-        return _show(visit, "portal_report.html", problem.status, title=_("Report"), inputs=shown, homes=homes,
+        return _show(visit, "portal_report.html", problem.status, title=_("Report"), inputs=shown, homes=places,
                      problem=problem, action="")  # fmt: skip
     return see(f"/r/{ctx.estate.code}/{made['id']}")
-
-
-def _homes(ctx: Context) -> list[tuple[UUID, str]]:
-    rows = ctx.session.execute(
-        select(Property.id, Property.label)
-        .join(Occupancy, Occupancy.property_id == Property.id)
-        .where(Occupancy.person_id == ctx.actor.person_id)
-        .distinct()
-    )
-    return [(key, label) for key, label in rows]
 
 
 def attach_photos(ctx: Context, resource: Resource, identity: UUID, label: str | None = None) -> int:
@@ -263,12 +254,11 @@ def _guest(code: str) -> Any:
         origin=request.remote_addr or "",
         limit=_GUEST_REPORTS,
     )
-    ctx.actor = Actor(None, None, ctx.actor.name, frozenset({str(resource.create), str(resource.read)}))
+    ctx.actor = Actor(None, None, ctx.actor.name, frozenset({str(resource.create), str(resource.read)}), guest=True)
     given = forms.answers(visit, resource.instance, names, request.form, whole=True)
-    given.data.update({**look.guest, "place": str(property_id)})
     try:
         forms.checked(resource.instance, given)
-        made = service.create(ctx, resource, given.data)
+        made = service.create(ctx, resource, given.data, {**look.guest, "place": str(property_id)})
         attach_photos(ctx, resource, made["id"])
     except Invalid as problem:
         ctx.session.rollback()

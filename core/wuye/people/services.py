@@ -1,4 +1,4 @@
-"""Choosing who does a piece of work."""
+"""Who lives where, and choosing who does a piece of work."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -19,6 +19,29 @@ def choose_assignee(ctx: Context, record: Record, department: str) -> Person | N
     ctx.session.flush()  # what was given to somebody in this very step keeps them busy too
     found = on_duty(ctx, department, 1)
     return ctx.session.get(Person, (ctx.estate.id, found[0].id)) if found else None
+
+
+class Home(NamedTuple):
+    """A place that somebody lives in or owns."""
+
+    id: UUID
+    label: str
+
+
+def homes(ctx: Context) -> list[Home]:
+    """Return the places that the actor lives in or owns today."""
+    if ctx.actor.person_id is None:
+        return []
+    today = ctx.now.astimezone(ctx.estate.tzinfo).date()
+    return [Home(*row) for row in ctx.session.fetch(_HOMES, {"person": ctx.actor.person_id, "today": today})]
+
+
+_HOMES = """
+    SELECT DISTINCT p.id, p.label FROM core_occupancy o
+    JOIN core_property p ON p.estate_id = o.estate_id AND p.id = o.property_id
+    WHERE o.person_id = %(person)s AND o.since <= %(today)s AND (o.until IS NULL OR o.until >= %(today)s)
+    ORDER BY p.label
+    """
 
 
 class Worker(NamedTuple):

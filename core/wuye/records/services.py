@@ -11,6 +11,7 @@ from wuye.notifications.services import tell_state
 from wuye.records import numbering as _numbering  # noqa: F401 (it listens to the session)
 from wuye.records.flow import SYSTEM, Flow, Transition
 from wuye.records.models import Record
+from wuye.resources.choosing import check
 from wuye.resources.declaration import plain
 from wuye.resources.schemas import input_schema, load_with
 
@@ -107,7 +108,9 @@ def perform(ctx: Context, record: Record, action: str, data: Mapping[str, Any] |
         Invalid: the input is not what the transition needs.
     """
     transition = allowed(ctx, record, action)
-    return take(ctx, record, action, load_input(transition, data or {}))
+    values = load_input(transition, data or {})
+    check(ctx, ctx.loaded.registry.resource_of_kind(record.kind), input_schema(transition), values)
+    return take(ctx, record, action, values)
 
 
 def allowed(ctx: Context, record: Record, action: str) -> Transition:

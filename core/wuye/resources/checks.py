@@ -7,6 +7,7 @@ from marshmallow import missing
 from sqlalchemy import Table, inspect
 
 from wuye.records.flow import SYSTEM
+from wuye.resources.fields import is_staff_only
 
 if TYPE_CHECKING:
     from wuye.plugins.registry import Registry
@@ -51,6 +52,9 @@ def _fields(resource: "Resource") -> Iterator[str]:
     masked = {name for name, attribute in shown.items() if attribute in resource.masked_attributes}
     if telling := sorted(masked & {*resource.filters, *orders}):
         yield f"filter and sort would tell what is masked of {', '.join(telling)}"
+    for name in look.portal.fields if look.portal else ():
+        if (item := resource.instance.load_fields.get(name)) is None or is_staff_only(item):
+            yield f"residents cannot fill in {name}"
     if look.scan is not None and look.scan not in resource.filters:
         yield f"what is scanned is looked up, so {look.scan} must be a filter"
 

@@ -6,12 +6,14 @@ The API, the forms and the import validate by these. Everything has a limit: no 
 from collections.abc import Collection, Mapping, Sized
 from datetime import UTC, date, datetime
 from decimal import Decimal as PythonDecimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from wuye.i18n import LazyText, _
+
+F = TypeVar("F", bound="fields.Field[Any]")
 
 EARLIEST, LATEST = 1900, 2200
 
@@ -49,6 +51,20 @@ class _Range(validate.Range):
         if (self.min is not None and value < self.min) or (self.max is not None and value > self.max):
             raise _fail(_("Use a number from {low} to {high}.", low=self.min, high=self.max))
         return value
+
+
+_STAFF_ONLY = "x-staff-only"
+
+
+def by_staff(item: F) -> F:
+    """Return a field, marked as one that staff decide: residents and guests can neither fill it in nor change it."""
+    item.metadata = {**item.metadata, _STAFF_ONLY: True}
+    return item
+
+
+def is_staff_only(item: fields.Field[Any]) -> bool:
+    """Tell whether staff decide a field."""
+    return bool(item.metadata.get(_STAFF_ONLY))
 
 
 def length(*, max: int, min: int = 0) -> validate.Length:

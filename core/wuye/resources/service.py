@@ -20,6 +20,7 @@ from wuye.records import services
 from wuye.records.models import Record
 from wuye.records.timeline import Audience
 from wuye.resources import query
+from wuye.resources.choosing import check
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import Comment, Reveal, load_with
 
@@ -41,12 +42,22 @@ def read(ctx: Context, resource: Resource, identity: UUID) -> dict[str, Any]:
     return row
 
 
-def create(ctx: Context, resource: Resource, data: object) -> dict[str, Any]:
-    """Create one from what a caller sent, and return it as it is read back."""
+def create(ctx: Context, resource: Resource, data: object, preset: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Create one from what a caller sent, and return it as it is read back.
+
+    `preset` is what the program fills in by itself, over what was sent: of that the caller need not be one to decide.
+
+    Raises:
+        Invalid: with each field that is wrong, or not theirs to decide.
+    """
     if resource.create is None:
         raise NotFound
     ctx.require(resource.create)
+    if preset and isinstance(data, Mapping):
+        data = {**data, **preset}
     values = load_with(resource.instance, data)
+    given = {resource.instance.load_fields[name].attribute or name for name in preset or ()}
+    check(ctx, resource, resource.instance, {key: value for key, value in values.items() if key not in given})
     row = create_from(ctx, resource, values)
     seal(ctx, resource)
     return _read_back(ctx, resource, row.id)
@@ -117,7 +128,10 @@ def edit(ctx: Context, resource: Resource, identity: UUID, data: object, if_matc
         raise NotFound
     row = fetch(ctx, resource, identity, if_match)
     ctx.require(resource.update)
-    edit_to(ctx, resource, row, load_with(resource.instance, data, partial=True))
+    values = load_with(resource.instance, data, partial=True)
+    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    check(ctx, resource, resource.instance, changed)
+    edit_to(ctx, resource, row, values)
     seal(ctx, resource)
     return _read_back(ctx, resource, identity)
 

@@ -7,10 +7,12 @@ leave exactly one entry on the timeline for each step.
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from wuye.db import migrate
+from wuye.db.base import table_of
 from wuye.estates.services import disable, enable
 from wuye.i18n import LazyText
 from wuye.installation import Installation
@@ -19,10 +21,10 @@ from wuye.records.flow import SYSTEM
 from wuye.records.timeline import verify_chain
 from wuye.resources import service
 from wuye.resources.declaration import Resource
-from wuye.resources.fields import Phone
+from wuye.resources.fields import Phone, Reference, is_staff_only
 from wuye.slots import Shape
 from wuye.testing.estate import TestEstate
-from wuye.testing.inputs import minimal
+from wuye.testing.inputs import minimal, value_for
 from wuye.testing.matrix import Matrix, every_route, without_id
 from wuye.testing.pages import addresses, browser, opened
 from wuye.testing.samples import make_one, references
@@ -40,6 +42,10 @@ def conformance(plugin: Plugin) -> type:
 
     def resources(place: Installation) -> list[Resource]:
         return [item for item in place.plugins.registry.resources.values() if item.plugin == plugin.manifest.name]
+
+    def resource_of(place: Installation, target: str) -> Resource:
+        table = table_of(target)
+        return next(item for item in place.plugins.registry.resources.values() if item.model.__tablename__ == table)
 
     class TestConformance:
         """The generic tests of one plugin."""
@@ -147,6 +153,30 @@ def conformance(plugin: Plugin) -> type:
                     assert told == [len(number)], f"{item.key}: {name} is found by a part of it"
                     whole = estate.login(*installation.plugins.registry.roles)
                     assert [row["id"] for row in whole.list(item.key, f"q={number[2:9]}")] == [identity]
+
+        def test_who_does_not_work_here_decides_nothing_and_refers_to_nothing_foreign(
+            self, installation: Installation, estate: TestEstate
+        ) -> None:
+            theirs = references(estate)
+            for item in resources(installation):
+                if item.create is None or item.kind is None:
+                    continue
+                scopes = [str(name) for name in (item.create, item.read_own) if name]
+                resident = estate.login(*installation.plugins.registry.roles, scopes=scopes)
+                least = minimal(item.instance, theirs)
+                for name, field in item.instance.load_fields.items():
+                    closed = is_staff_only(field) or isinstance(field, Reference)
+                    if not closed or (isinstance(field, Reference) and field.target == "department"):
+                        continue
+                    if isinstance(field, Reference) and field.target not in theirs:
+                        theirs[field.target] = make_one(estate, resource_of(installation, field.target))
+                    given = value_for(field, theirs)
+                    answer = resident.send("POST", resident.url(item.key), {**least, name: given})
+                    wrong = {each["field"] for each in answer.get_json().get("errors", [])}
+                    assert (answer.status_code, name in wrong) == (422, True), (item.key, name, answer.get_json())
+                    if isinstance(field, Reference):
+                        ghost = resident.send("POST", resident.url(item.key), {**least, name: str(uuid4())})
+                        assert without_id(ghost.get_json()) == without_id(answer.get_json()), (item.key, name)
 
         def test_disabling_closes_its_routes_at_once_and_enabling_opens_them(
             self, installation: Installation, estate: TestEstate

@@ -9,7 +9,7 @@ class RequestSchema(RecordSchema):
 
     title = fields.String(required=True)
     request_kind = fields.Choice(KINDS, required=True)
-    channel = fields.Choice(CHANNELS)
+    channel = fields.by_staff(fields.Choice(CHANNELS))
     category = fields.Category(allow_none=True)
     contact_phone = fields.Phone(allow_none=True)
     promise = fields.String(dump_only=True)
