@@ -27,6 +27,7 @@ from wuye.mail import Mailbox
 from wuye.plugins.loader import Plugin, Plugins, load
 from wuye.resources import undo as _undo  # noqa: F401 (the same)
 from wuye.resources import views as _views  # noqa: F401 (the same)
+from wuye.serving import lifeline
 from wuye.settings import models as _settings  # noqa: F401 (the same)
 
 if TYPE_CHECKING:
@@ -57,15 +58,17 @@ class Installation:
 
     @cached_property
     def database(self) -> Database:
-        """The database; the embedded server is started if it does not answer."""
-        if self.settings.database_url is not None:
-            url = self.settings.database_url
+        """The database; the embedded server is started if it does not answer (in a group its supervisor does that)."""
+        settings = self.settings
+        secret = settings.secret()  # one that cannot be used must not leave a server running
+        if settings.database_url is not None:
+            url = settings.database_url
         else:
             assert self.local is not None
-            self.local.ensure()
+            if not lifeline.is_supervised():
+                self.local.ensure()
             url = _driver(self.local.superuser_url(EMBEDDED_DATABASE))
-        settings = self.settings
-        return Database(url, settings.secret(), pool_size=settings.pool_size, prepared=settings.prepared_statements)
+        return Database(url, secret, pool_size=settings.pool_size, prepared=settings.prepared_statements)
 
     @property
     def letters(self) -> Letters:

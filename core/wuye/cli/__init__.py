@@ -20,6 +20,7 @@ _COMMANDS = {
     "demo": "serving",
     "serve": "serving",
     "worker": "serving",
+    "stop": "serving",
     "upgrade": "upkeep",
     "backup": "archives",
     "restore": "archives",

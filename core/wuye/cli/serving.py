@@ -1,9 +1,10 @@
-"""wuye demo, serve, worker: what runs until it is stopped."""
+"""wuye demo, serve, worker: what runs until it is stopped; and wuye stop."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import NoReturn
 
 import click
 
@@ -12,6 +13,8 @@ from wuye.db import versions
 from wuye.errors import Misconfigured
 from wuye.i18n import _
 from wuye.installation import Installation
+from wuye.serving import lifeline, locks
+from wuye.serving.claim import Claim, claimed, shown, stop
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 port_option = click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
@@ -29,7 +32,7 @@ def demo_command(host: str, port: int, no_serve: bool, as_json: bool) -> None:
     """
     from wuye.demo import prepare
 
-    with installation(demo=True) as place:
+    with installation(demo=True) as place, nullcontext() if no_serve else claimed(place, host, port) as claim:
         summary = prepare(place)
         if as_json:
             emit({"estate": summary.estate, "users": [vars(user) for user in summary.users]})
@@ -38,16 +41,16 @@ def demo_command(host: str, port: int, no_serve: bool, as_json: bool) -> None:
             for user in summary.users:
                 say(f"  {user.email:<28} {user.password:<22} {user.label}")
             say(_("These passwords work in demo mode only."))
-        if no_serve:
+        if claim is None:
             return
         if not as_json:
             say(_("Ask the API for a token, then for its requests:"))
             user = summary.users[0]
-            address = f"http://{host}:{port}/api/v1"
+            address = f"http://{shown(host)}:{port}/api/v1"
             body = f'{{"email": "{user.email}", "password": "{user.password}", "estate": "{summary.estate}"}}'
             say(f"  curl -s {address}/tokens -H 'Content-Type: application/json' -d '{body}'")
             say(f"  curl -s {address}/estates/{summary.estate}/customer-service/requests -H 'Authorization: Bearer …'")
-        run_server(place, host, port, workers=1, with_worker=True)
+        run_group(claim, workers=1, with_worker=True)
 
 
 @click.command("serve")
@@ -60,8 +63,8 @@ def serve_command(host: str, port: int, workers: int, with_worker: bool) -> None
 
     Example: wuye serve --workers 2 --with-worker
     """
-    with installation() as place:
-        run_server(place, host, port, workers=workers, with_worker=with_worker)
+    with installation() as place, claimed(place, host, port) as claim:
+        run_group(claim, workers=workers, with_worker=with_worker)
 
 
 @click.command("worker")
@@ -72,9 +75,33 @@ def worker_command() -> None:
     """
     from wuye.jobs.worker import run
 
-    with installation() as place:
+    lifeline.hold()
+    with installation() as place, running_as_worker(place):
         check_ready(place)
+        lifeline.ready()
         run(place)
+
+
+@click.command("stop")
+@click.option("--timeout", default=70, show_default=True, type=click.IntRange(1, 3600), help="Seconds to wait.")
+def stop_command(timeout: int) -> None:
+    """Stop what runs on the installation's folder: server, workers and the embedded database.
+
+    Example: wuye stop
+    """
+    with installation() as place:
+        ran = stop(place, timeout)
+        say(_("Stopped: {names}.", names=", ".join(ran)) if ran else _("Nothing was running."))
+
+
+@contextmanager
+def running_as_worker(place: Installation) -> Iterator[None]:
+    """Let `wuye stop` find a worker that runs alone; one of a group is its supervisor's."""
+    if lifeline.is_supervised():
+        yield
+        return
+    with locks.held(place.settings.data, f"worker-{os.getpid()}-{secrets.token_hex(2)}"):
+        yield
 
 
 def check_ready(place: Installation) -> None:
@@ -91,32 +118,8 @@ def check_ready(place: Installation) -> None:
         )
 
 
-def run_server(place: Installation, host: str, port: int, *, workers: int, with_worker: bool) -> None:
+def run_group(claim: Claim, *, workers: int, with_worker: bool) -> NoReturn:
     """Check, then serve until a signal stops it; with_worker adds a process for background jobs."""
-    from granian import Granian
-    from granian.constants import Interfaces
-
-    check_ready(place)
-    place.close()  # the server's processes open their own connections
-    os.environ["WUYE_DATA"] = str(place.settings.data)
-    os.environ["WUYE_DEMO"] = "true" if place.settings.demo else "false"
-    worker = subprocess.Popen([sys.executable, "-m", "wuye", "worker"]) if with_worker else None
-    say(_("Listening on http://{host}:{port}", host=host, port=port))
-    server = Granian(
-        "wuye.web.wsgi:app",
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        blocking_threads=8,
-        log_enabled=False,
-        working_dir=Path.cwd(),
-        workers_kill_timeout=30,
-        respawn_failed_workers=True,
-    )
-    try:
-        server.serve()
-    finally:
-        if worker is not None:
-            worker.terminate()
-            worker.wait(30)
+    check_ready(claim.place)
+    say(_("Listening on http://{host}:{port}", host=shown(claim.host), port=claim.port))
+    claim.run(servers=workers, worker=with_worker)

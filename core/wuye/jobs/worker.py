@@ -1,19 +1,26 @@
 """The worker: runs queued jobs in their estate's context, and puts periodic ones into the queue.
 
-A job runs at least once: a worker that dies leaves its job stalled, and another one takes it up again.
+A job runs at least once: a worker that dies leaves its job stalled, and another one takes it up again (`rescue`). What it
+writes in its own transaction is written once.
 """
 
-from collections.abc import Callable
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
+from procrastinate.jobs import Job as QueuedJob
 from sqlalchemy import select
 
 from wuye.archives import schedule
 from wuye.estates.models import Estate, EstatePlugin
 from wuye.installation import Installation
+from wuye.jobs import rescue
 from wuye.jobs.declaration import Job
+from wuye.jobs.lasting import Lasting
 from wuye.jobs.queue import BACKUP, RUN, put
 
 log = structlog.get_logger("wuye.jobs")
@@ -27,34 +34,33 @@ _AT_ONCE = 4
 
 
 def run(place: Installation, *, once: bool = False, signals: bool = True) -> None:
-    """Work until stopped, or (`once`) until nothing is queued.
+    """Work until stopped, over any absence of the database, or (`once`) until nothing is queued.
 
     `signals` lets SIGINT and SIGTERM stop it after the job at hand; only the main thread may ask for that.
     """
-    worker_app(place).run_worker(
-        concurrency=1 if once else _AT_ONCE,
-        wait=not once,
-        install_signal_handlers=signals,
-        delete_jobs="successful",
-        listen_notify=not once,
-    )
+    app = worker_app(place)
+    if once:
+        app.run_worker(
+            concurrency=1, wait=False, install_signal_handlers=signals, delete_jobs="successful", listen_notify=False
+        )
+    else:
+        asyncio.run(_live(place, app, signals=signals))
+
+
+async def _live(place: Installation, app: App, *, signals: bool) -> None:
+    await Lasting(place, app, _AT_ONCE).live(signals=signals)
 
 
 def worker_app(place: Installation) -> App:
     """Return the procrastinate application that knows the installation's jobs."""
     address = place.database.url("app").set(drivername="postgresql").render_as_string(hide_password=False)
-    app = App(connector=PsycopgConnector(conninfo=address, min_size=1, max_size=4))
+    app = App(connector=PsycopgConnector(conninfo=address, min_size=1, max_size=4, timeout=5))
 
-    @app.task(name=RUN, retry=_RETRY)
-    def run_job(estate: str, job: str, arguments: dict[str, Any]) -> None:
-        execute(place, estate, job, arguments)
-
-    @app.periodic(cron="* * * * *")
-    @app.task(name="wuye.rescue", queueing_lock="wuye.rescue", pass_context=False)
-    async def rescue(timestamp: int) -> None:
-        for stalled in await app.job_manager.get_stalled_jobs():
-            log.warning("job rescued", job=stalled.id)
-            await app.job_manager.retry_job(stalled)
+    @app.task(name=RUN, retry=_RETRY, pass_context=True)
+    def run_job(context: JobContext, estate: str, job: str, arguments: dict[str, Any], done: bool = False) -> None:
+        if not done:  # it was, by a worker that died before it could say so
+            with _given_up_if_superseded():
+                execute(place, estate, job, arguments, queued=context.job)
 
     @app.periodic(cron="0 * * * *")
     @app.task(name="wuye.backup_if_due", queueing_lock="wuye.backup_if_due", lock=BACKUP)
@@ -67,29 +73,51 @@ def worker_app(place: Installation) -> App:
 
     for name, job in place.plugins.registry.jobs.items():
         if job.cron:
-            tick = app.task(name=f"wuye.tick.{name}", queueing_lock=f"wuye.tick.{name}")(_fan_out(place, name, job))
+            tick_name = f"wuye.tick.{name}"
+            tick = app.task(name=tick_name, queueing_lock=tick_name, pass_context=True)(_fan_out(place, name, job))
             app.periodic(cron=job.cron)(tick)
     return app
 
 
-def _fan_out(place: Installation, name: str, job: Job) -> Callable[[int], None]:
-    def tick(timestamp: int) -> None:
-        with place.database.session() as session:
+@contextmanager
+def _given_up_if_superseded() -> Iterator[None]:
+    """End this process if its jobs are another's by now: what it still does, and says of them, would only confuse."""
+    try:
+        yield
+    except rescue.Superseded as error:
+        log.error("the worker was silent for so long that its jobs were taken up by another; it ends", job=str(error))
+        os._exit(75)
+
+
+def _fan_out(place: Installation, name: str, job: Job) -> Callable[..., None]:
+    def tick(context: JobContext, timestamp: int, done: bool = False) -> None:
+        if done:
+            return
+        with _given_up_if_superseded(), place.database.session() as session:
             active = select(Estate.code).where(Estate.state == "active")
             if job.plugin != "core":
                 having = select(EstatePlugin.estate_id).where(EstatePlugin.plugin == job.plugin, EstatePlugin.enabled)
                 active = active.where(Estate.id.in_(having))
             for code in session.scalars(active).all():
                 put(session, code, name, {})
+            rescue.seal(session, context.job)
 
     return tick
 
 
-def execute(place: Installation, estate: str, name: str, arguments: dict[str, Any]) -> None:
-    """Run a job in its estate, in one transaction; a job whose plugin is gone or disabled does nothing."""
+def execute(
+    place: Installation, estate: str, name: str, arguments: dict[str, Any], *, queued: QueuedJob | None = None
+) -> None:
+    """Run a job in its estate, in one transaction; a job whose plugin is gone or disabled does nothing.
+
+    Raises:
+        Superseded: another worker has taken it up; nothing is written.
+    """
     job = place.plugins.registry.jobs.get(name)
     if job is None:
         log.warning("job of an unknown plugin skipped", job=name, estate=estate)
         return
     with place.system_context(estate) as ctx:
         job(ctx, **arguments)
+        if queued is not None:
+            rescue.seal(ctx.session, queued)

@@ -70,6 +70,11 @@ class Places:
         room = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
         return room / f"wuye-{hashlib.sha256(os.fsencode(self.home)).hexdigest()[:20]}"
 
+    @property
+    def socket(self) -> Path:
+        """The Unix socket."""
+        return self.socket_dir / _SOCKET_NAME
+
     def check_socket_dir(self, account: Account | None) -> None:
         """Refuse a socket folder that somebody else put there: a false server would be told passwords.
 

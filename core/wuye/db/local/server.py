@@ -115,6 +115,10 @@ class LocalPostgres:
             with exclusive(self.places.lock, deadline):
                 self._start_until_it_answers(deadline)
 
+    def answers(self) -> bool:
+        """Return whether the server runs and takes connections; starts nothing."""
+        return self._ping() is Ping.OK
+
     def stop(self) -> None:
         """Shut the server down: open transactions are rolled back, connections closed. Does nothing if none runs.
 
