@@ -72,7 +72,7 @@ def _estate(place, driver, info, count):
         entries.append((info.id, uuid7(), identity, identity, at, None, "created", "all",
                         orjson.dumps(entry.data).decode(), body.decode(), number, digest))  # fmt: skip
         content = search.fold(f"{name} \n {title}")
-        found.append((info.id, identity, KIND, search.grams_of(info.id, content), content))
+        found.append((info.id, identity, KIND, search.grams_of(info.id, KIND, content), content))
     with driver.cursor() as cursor:
         for table, columns, rows in (
             ("core_record", _RECORD, records),
