@@ -87,16 +87,12 @@ class Rows:
     def tracked(self, table, at, **values):
         self.add(table, **values, version=1, created_at=at, updated_at=at)
 
-    def found(self, kind, identity, *parts, name=None):
+    def found(self, kind, identity, *parts, name=None, masked=None):
         content = search.fold(" \n ".join(filter(None, parts)))
         content = content if name is None else search.named(content, name)
-        self.add(
-            "core_search_entry",
-            id=identity,
-            kind=kind,
-            grams=search.grams_of(self.estate_id, kind, content),
-            content=content,
-        )
+        kept = search.lines([masked])
+        grams = search.grams_of(self.estate_id, kind, content, kept)
+        self.add("core_search_entry", id=identity, kind=kind, grams=grams, content=content, masked=kept)
 
     def note(self, identity, thread, at, event, **data):
         self.entries.append(Entry(identity, thread, at, None, event, "all", data))
@@ -208,7 +204,7 @@ def _homes(rows):
 def _person(rows, chance, number):
     identity, name, phone = uuid7(), chance.choice(_SURNAMES) + chance.choice(_GIVEN), f"139{number:08}"
     rows.tracked("core_person", rows.now, id=identity, name=name, phone=phone, archived=False)
-    rows.found("core_person", identity, name, phone, name=name)
+    rows.found("core_person", identity, name, name=name, masked=phone)
     return identity
 
 

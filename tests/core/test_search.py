@@ -56,9 +56,9 @@ def test_what_very_many_have_is_shown_newest_first_and_ends(desk, monkeypatch, e
     assert [row["title"] for row in rows[:2]] == ["灯 59", "灯 58"]
     assert len(rows) == 61
     with estate.context() as ctx:
-        wanted = search.parameters(ctx.estate.id, "灯", "core_person", revealed=True)
-        sql = f"SELECT wuye_search({', '.join(f'%({name})s' for name in wanted)})"
-        assert ctx.session.fetch(sql, wanted) == [], "a kind that nobody asked for is not shown"
+        wanted = [search.Wanted(kind, "灯") for kind in ("core_person", "maintenance.work_order")]
+        people, orders = search.hits(ctx.session, wanted, [7, 7], revealed=True)
+        assert (len(people), len(orders)) == (0, 7), "a kind that nobody asked for is not shown"
 
 
 def test_another_estates_words_are_not_found(desk, make_estate):
@@ -148,7 +148,7 @@ def test_names_of_before_are_spelled_by_the_upgrade_and_work_is_left_alone(estat
     with place.database.engine("owner").connect() as connection, connection.begin() as step:
         now = entries(connection)
         old = "陈雨 13812345678"
-        values = {"old": old, "grams": search.grams_of(estate.info.id, old), "id": person["id"]}
+        values = {"old": old, "grams": search.grams_of(estate.info.id, "core_person", old), "id": person["id"]}
         connection.execute(text("UPDATE core_search_entry SET content = :old, grams = :grams WHERE id = :id"), values)
         with Operations.context(MigrationContext.configure(connection)):
             scripts(place.plugins.loaded["core"]).get_revision("core_0009").module.upgrade()

@@ -5,23 +5,30 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import text
 
 from wuye.db.database import Database
 from wuye.db.policy import sign
-from wuye.estates.models import Estate, EstatePlugin
-from wuye.identity.models import Membership
+from wuye.db.session import EstateSession
 from wuye.plugins.registry import Registry
 
-#: Work that was due in this time says how well promises are kept.
+#: Work that was closed in this time says how well promises are kept.
 PERIOD = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
+class Overseen:
+    """An estate that somebody oversees."""
+
+    id: UUID
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """An estate with its open work, how much of it is late, and the share of what fell due in 30 days that was done in
-    time (percent; None if nothing fell due)."""
+    """An estate with its open work, how much of it is late, and the share of what was closed in 30 days that was done in
+    time (percent; None if nothing was that had a deadline). Today is not in it."""
 
     code: str
     name: str
@@ -30,45 +37,41 @@ class Standing:
     kept: int | None
 
 
-_COUNT = text(
+_OPEN = text(
     """
-    SELECT estate_id,
-        count(*) FILTER (WHERE phase <> 'done'),
-        count(*) FILTER (WHERE phase <> 'done' AND due_at < :now),
-        count(*) FILTER (WHERE due_at BETWEEN :start AND :now),
-        count(*) FILTER (WHERE due_at BETWEEN :start AND :now AND closed_at <= due_at)
-    FROM core_record
-    WHERE kind NOT LIKE 'core.%' AND (phase <> 'done' OR due_at BETWEEN :start AND :now)
-    GROUP BY estate_id
+    SELECT estate_id, count(*), count(*) FILTER (WHERE due_at < :now) FROM core_record
+    WHERE phase <> 'done' AND kind NOT LIKE 'core.%' GROUP BY estate_id
     """
 )
+_KEPT = text(
+    "SELECT estate_id, sum(promised), sum(kept) FROM core_day_figures WHERE day >= :start AND day < :today GROUP BY estate_id"
+)
+_MINE = """
+    SELECT e.id, e.code, e.name, m.roles,
+        (SELECT array_agg(p.plugin) FROM core_estate_plugin p WHERE p.estate_id = e.id AND p.enabled)
+    FROM core_membership m JOIN core_estate e ON e.id = m.estate_id
+    WHERE m.user_id = %(user)s AND m.suspended_at IS NULL AND e.state = 'active' ORDER BY e.name
+    """
 
 
-def overseen(session: Session, registry: Registry, user_id: UUID) -> list[Estate]:
+def overseen(session: EstateSession, registry: Registry, user_id: UUID) -> list[Overseen]:
     """Return the active estates in which a user may see all work, by name."""
-    rows = session.execute(
-        select(Estate, Membership.roles)
-        .join(Membership, Membership.estate_id == Estate.id)
-        .where(Membership.user_id == user_id, Membership.suspended_at.is_(None), Estate.state == "active")
-        .order_by(Estate.name)
-    ).all()
-    enabled: dict[UUID, set[str]] = {estate.id: {"core"} for estate, _roles in rows}
-    plugins = select(EstatePlugin.estate_id, EstatePlugin.plugin).where(
-        EstatePlugin.enabled, EstatePlugin.estate_id.in_(enabled)
-    )
-    for estate_id, plugin in session.execute(plugins):
-        enabled[estate_id].add(plugin)
-    return [
-        estate
-        for estate, roles in rows
-        if "core.read_records" in registry.permissions_of(roles, frozenset(enabled[estate.id]))
-    ]
+    granted: dict[tuple[frozenset[str], frozenset[str]], bool] = {}  # many estates, few ways
+    found = []
+    for identity, code, name, roles, plugins in session.fetch(_MINE, {"user": user_id}):
+        way = frozenset(roles), frozenset(plugins or ()) | {"core"}
+        if way not in granted:
+            granted[way] = "core.read_records" in registry.permissions_of(*way)
+        if granted[way]:
+            found.append(Overseen(identity, code, name))
+    return found
 
 
-def standings(database: Database, estates: Iterable[Estate], now: datetime) -> list[Standing]:
+def standings(database: Database, estates: Iterable[Overseen], now: datetime) -> list[Standing]:
     """Count the work of several estates, most of it late first.
 
-    It is asked by the role that may read the estates that it is signed for, and change nothing.
+    It is asked by the role that may read the estates that it is signed for, and change nothing. What was closed is known from
+    the kept figures of days.
     """
     wanted = {estate.id: estate for estate in estates}
     if not wanted:
@@ -76,9 +79,11 @@ def standings(database: Database, estates: Iterable[Estate], now: datetime) -> l
     signed = sign(",".join(str(identity) for identity in wanted), database.signing_key)
     with database.engine("report").begin() as connection:
         connection.execute(text("SELECT set_config('wuye.estates', :value, true)"), {"value": signed})
-        rows = {row[0]: row[1:] for row in connection.execute(_COUNT, {"now": now, "start": now - PERIOD})}
+        unfinished = {row[0]: row[1:] for row in connection.execute(_OPEN, {"now": now})}
+        closed = connection.execute(_KEPT, {"today": now.date(), "start": (now - PERIOD).date()})
+        shares = {row[0]: round(100 * row[2] / row[1]) for row in closed if row[1]}
     found = []
     for identity, estate in wanted.items():
-        unfinished, late, due, kept = rows.get(identity, (0, 0, 0, 0))
-        found.append(Standing(estate.code, estate.name, unfinished, late, round(100 * kept / due) if due else None))
+        open_, late = unfinished.get(identity, (0, 0))
+        found.append(Standing(estate.code, estate.name, open_, late, shares.get(identity)))
     return sorted(found, key=lambda each: (-each.late, each.name))

@@ -12,7 +12,7 @@ depends_on = None
 #: Kinds of work have a dot in them, and are found by their words alone; the others are tables of things with names.
 _NEXT = text(
     """
-    SELECT estate_id, id, content FROM core_search_entry
+    SELECT estate_id, id, kind, content FROM core_search_entry
     WHERE (estate_id, id) > (:estate_id, :id) AND kind NOT LIKE '%.%' AND content NOT LIKE ' %'
     ORDER BY estate_id, id LIMIT 5000
     """
@@ -26,7 +26,7 @@ def upgrade() -> None:
     while rows := connection.execute(_NEXT, last).all():
         found = [(row, named(row.content, row.content)) for row in rows]
         values = [
-            {"estate": row.estate_id, "thing": row.id, "new": new, "grams": grams_of(row.estate_id, new)}
+            {"estate": row.estate_id, "thing": row.id, "new": new, "grams": grams_of(row.estate_id, row.kind, new)}
             for row, new in found
         ]
         connection.execute(_WRITE, values)

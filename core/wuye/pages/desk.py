@@ -1,15 +1,14 @@
 """What waits: for me (my desk), for the office (the coordination board), and how it goes (the overview)."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from babel.dates import format_skeleton, get_day_names
 from flask import Flask, request
-from sqlalchemy import Integer, cast, func, select
+from sqlalchemy import func, select
 
 from wuye.errors import Text
 from wuye.estates import portfolio
@@ -22,7 +21,7 @@ from wuye.pages import charts, slots
 from wuye.pages.access import Visit, back_to, page, see
 from wuye.pages.rendering import framed
 from wuye.properties.models import Property
-from wuye.records.models import Record
+from wuye.records import figures
 from wuye.referrals.models import OFFICE
 from wuye.resources import query
 from wuye.resources.declaration import Resource
@@ -182,27 +181,19 @@ def _coordination(visit: Visit) -> Any:
 def _overview(visit: Visit) -> Any:
     """Show how it goes: figures, what comes in and gets done, what is open where, and when it arrives."""
     ctx = visit.ctx
-    zone = ctx.estate.zone
-    today = ctx.now.astimezone(ctx.estate.tzinfo).replace(hour=0, minute=0, second=0, microsecond=0)
-    start = today - timedelta(days=29)
-    work = [r for r in ctx.loaded.registry.resources.values() if r.kind and r.plugin != "core"]
-    kinds = [str(r.kind) for r in work]
-    table = Record.__table__.c
-    opened, closed = (_per_day(visit, column, start, kinds, zone) for column in (table.opened_at, table.closed_at))
-    days = [start.date() + timedelta(days=n) for n in range(30)]
-    created, done = [opened.get(day, 0) for day in days], [closed.get(day, 0) for day in days]
-    open_rows = ctx.session.connection().execute(
-        select(table.department, table.phase, (table.due_at < ctx.now).label("late"), func.count())
-        .where(table.phase != "done", table.kind.in_(kinds))
-        .group_by(table.department, table.phase, "late")
-    )
+    today = ctx.now.astimezone(ctx.estate.tzinfo).date()
+    kinds = [str(r.kind) for r in ctx.loaded.registry.resources.values() if r.kind and r.plugin != "core"]
+    days = [today - timedelta(days=29 - n) for n in range(30)]
+    happened = figures.of_days(ctx, days[0], today, kinds)
+    created, done = [happened.opened[day] for day in days], [happened.closed[day] for day in days]
+    open_rows = ctx.session.fetch(_OPEN_WORK, {"now": ctx.now, "kinds": kinds})
     by_department: dict[str, list[int]] = {}
     for department, phase, late, count in open_rows:
         place = 2 if late else 1 if phase == "waiting" else 0
         by_department.setdefault(department, [0, 0, 0])[place] += count
     estates = portfolio.overseen(ctx.session, ctx.loaded.registry, visit.caller.user_id)
     compared = portfolio.standings(installation().database, estates, ctx.now) if len(estates) > 1 else []
-    figures = _figures(visit, by_department, created, done, start, kinds)
+    tiles = _tiles(visit, by_department, created, done, happened)
     ticks = [(n, format_skeleton("MMMd", days[n], locale=current_locale())) for n in (0, 10, 20, 28)]
     bars = [
         (str(department_label(ctx.loaded.registry, name)), values) for name, values in sorted(by_department.items())
@@ -212,7 +203,7 @@ def _overview(visit: Visit) -> Any:
         "overview.html",
         title=_("Overview"),
         greeting=_greeting(visit),
-        figures=figures,
+        figures=tiles,
         estates=[(each, f"/e/{each.code}/records?{urlencode(_LATE)}") for each in compared],
         days=list(zip(days, created, done, strict=True)),
         daily=charts.lines(
@@ -222,62 +213,35 @@ def _overview(visit: Visit) -> Any:
         ),
         departments=bars,
         by_department=charts.stacked(bars, ("fa", "fs", "fr")),
-        **_arrivals(visit, start, kinds, zone),
+        **_arrivals(happened),
         cards=slots.cards(visit, "overview"),
         attention=_listed(visit, ctx.loaded.registry.resources["core.records"], "due_at", **_LATE_WORK)[:5],
     )
 
 
-def _per_day(visit: Visit, column: Any, start: datetime, kinds: list[str], zone: str) -> dict[Any, int]:
-    day = func.date(func.timezone(zone, column))
-    statement = select(day, func.count()).where(column >= start, Record.__table__.c.kind.in_(kinds)).group_by(day)
-    return {row[0]: row[1] for row in visit.ctx.session.connection().execute(statement)}
+#: Text already, so that the database knows the index of what is open by these words.
+_OPEN_WORK = """
+    SELECT department, phase, due_at < %(now)s AS late, count(*) FROM core_record
+    WHERE phase <> 'done' AND kind = ANY(%(kinds)s) GROUP BY department, phase, late
+    """
 
 
-def _arrivals(visit: Visit, start: datetime, kinds: list[str], zone: str) -> dict[str, Any]:
-    table = Record.__table__.c
-    local = func.timezone(zone, table.opened_at)
-    weekday, hour = (cast(func.extract(part, local), Integer) for part in ("isodow", "hour"))
-    rows = visit.ctx.session.connection().execute(
-        select(weekday, hour, func.count())
-        .where(table.opened_at >= start, table.kind.in_(kinds))
-        .group_by(weekday, hour)
-    )
-    counted = Counter({(day, at): count for day, at, count in rows})
+def _arrivals(happened: figures.Figures) -> dict[str, Any]:
+    counted = happened.arrivals
     names = get_day_names("abbreviated", locale=current_locale())
     grid = [(names[day - 1], [counted[day, at] for at in range(6, 23)]) for day in range(1, 8)]
     labels = [(at - 6, f"{at}:00") for at in (6, 9, 12, 15, 18, 21)]
     return {"arrivals": charts.heat(grid, labels), "grid": grid, "hours": list(range(6, 23))}
 
 
-def _figures(
-    visit: Visit,
-    open_work: dict[str, list[int]],
-    created: list[int],
-    done: list[int],
-    start: datetime,
-    kinds: list[str],
+def _tiles(
+    visit: Visit, open_work: dict[str, list[int]], created: list[int], done: list[int], happened: figures.Figures
 ) -> list[dict[str, Any]]:
     """Return the tiles: label, value, unit, and what it was before."""
-    table = Record.__table__.c
-    promised = (
-        visit.ctx.session.connection()
-        .execute(
-            select(func.count(), func.count().filter(table.closed_at <= table.due_at)).where(
-                table.closed_at >= start, table.due_at.isnot(None), table.kind.in_(kinds)
-            )
-        )
-        .one()
-    )
-    seconds = visit.ctx.session.scalar(
-        select(func.percentile_cont(0.5).within_group(func.extract("epoch", table.closed_at - table.opened_at))).where(
-            table.closed_at >= start, table.kind.in_(kinds)
-        )
-    )
     late = sum(values[2] for values in open_work.values())
     week, before = sum(created[-7:]), sum(created[-14:-7])
-    share = round(100 * promised[1] / promised[0]) if promised[0] else None
-    hours = round(float(seconds) / 3600, 1) if seconds is not None else None
+    share = round(100 * happened.kept / happened.promised) if happened.promised else None
+    hours = round(happened.median_hours, 1) if happened.median_hours is not None else None
     return [
         {"label": _("Open work"), "value": sum(map(sum, open_work.values())), "unit": "", "note": _("all departments"), "trend": "", "url": visit.url("records", **_OPEN)},
         {"label": _("Overdue"), "value": late, "unit": "", "note": _("past their promise"), "trend": "bad" if late else "good", "url": visit.url("records", **_LATE)},

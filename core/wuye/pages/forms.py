@@ -236,7 +236,8 @@ def suggestions(visit: Visit, target: str, text: str) -> list[tuple[str, str]]:
     if resource is None or not visit.readable(resource):
         return []
     label = fields.Reference(target).label
-    rows = best(visit.ctx, resource, search.fold(text) or None, ("id", label), SUGGESTIONS)
+    needle = search.fold(text) if resource.search else None
+    rows = best(visit.ctx, resource, needle or None, ("id", label), SUGGESTIONS)
     if not resource.search:  # a short list without an index of its own
         rows = [row for row in rows if search.fold(text) in search.fold(str(row[label]))]
     found = [(str(row["id"]), str(row[label])) for row in rows]

@@ -13,11 +13,14 @@ from wuye.pages.access import Visit, absent, page
 from wuye.pages.rendering import framed
 from wuye.records import search
 from wuye.resources.declaration import Resource
-from wuye.resources.finding import best
+from wuye.resources.finding import Asked, best_of_each
 from wuye.web.problems import json_response
 
 #: Hits of each kind: whoever wants more goes on to the list.
 _MOST = 6
+
+#: What a hit is shown by, of the fields that it has.
+_SHOWN = ("number", "title", "label", "code", "name", "state", "phase", "kind")
 
 
 def register(app: Flask) -> None:
@@ -32,18 +35,12 @@ def _hits(visit: Visit, text: str) -> Iterator[tuple[Resource, list[dict[str, An
     needle = search.fold(text)
     if not needle or "\0" in needle or len(needle) > 200:
         return
-    for resource in visit.ctx.loaded.registry.resources.values():
-        if not resource.search or not visit.readable(resource) or resource.key == "core.records":
-            continue
-        shown = (
-            "id",
-            *dict.fromkeys(
-                name
-                for name in ("number", "title", "label", "code", "name", "state", "phase", "kind")
-                if name in resource.attributes
-            ),
-        )
-        rows = best(visit.ctx, resource, needle, shown, _MOST)
+    asked = [
+        Asked(resource, ("id", *(name for name in _SHOWN if name in resource.attributes)))
+        for resource in visit.ctx.loaded.registry.resources.values()
+        if resource.search and visit.readable(resource) and resource.key != "core.records"
+    ]
+    for (resource, _columns), rows in zip(asked, best_of_each(visit.ctx, asked, needle, _MOST), strict=True):
         if rows:
             yield resource, rows
 

@@ -62,12 +62,13 @@ def _plugins(visit: Visit) -> Any:
             problem, asked = error, name
     enabled = estates.enabled_plugins(ctx.session, ctx.estate.id)
     manifests = ctx.loaded.registry.manifests
+    work = estates.open_work(ctx)
     rows = [
         {
             "name": name,
             "manifest": manifests[name],
             "enabled": name in enabled,
-            "open": estates.open_work(ctx, name) if name in enabled else [],
+            "open": [each for each in work if each.plugin == name] if name in enabled else [],
         }
         for name in ctx.loaded.names
     ]

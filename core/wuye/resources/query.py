@@ -33,6 +33,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from wuye.context import Context
@@ -85,7 +86,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Query:
-    """What a list shall show: filters by field, text to search, order, columns and where to go on."""
+    """What a list shall show: filters by field, text to search, order, columns and where to go on; `among` these rows only."""
 
     filters: Mapping[str, Filter]
     needle: str | None = None
@@ -94,6 +95,7 @@ class Query:
     limit: int = DEFAULT_LIMIT
     after: tuple[Any, UUID] | None = None
     count: bool = False
+    among: tuple[UUID, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ def read_cursor(resource: Resource, sort: str, cursor: str) -> tuple[Any, UUID]:
         raise ValueError(name)
     kind = attribute_of(resource, sort.removeprefix("-")).type.python_type
     if value is not None:
-        value = datetime.fromisoformat(value) if kind is datetime else kind(value)
+        value = kind.fromisoformat(value) if kind in (datetime, date) else kind(value)
         if isinstance(value, datetime) and value.tzinfo is None:
             raise ValueError(value)
         if isinstance(value, str) and "\0" in value:
@@ -273,6 +275,7 @@ class _Shape:
     filters: tuple[_FilterShape, ...] = ()
     after: Literal["start", "value", "null"] = "start"
     needle: bool = False
+    among: bool = False
     own: bool = False
     one: bool = False
     reveal: bool = False
@@ -361,6 +364,8 @@ def _narrowed(resource: Resource, statement: Select[Any], shape: _Shape, model: 
             statement = statement.where(condition)
     if shape.needle:
         statement = statement.where(search.matches(model.id))
+    if shape.among:
+        statement = statement.where(model.id == any_(bindparam("among", type_=ARRAY(Uuid()))))
     if shape.own:
         user, person = bindparam("own_user", type_=Uuid()), bindparam("own_person", type_=Uuid())
         statement = statement.where(_own(model, user, person))
@@ -431,8 +436,11 @@ def _parameters(ctx: Context, resource: Resource, query: Query) -> dict[str, Any
     if query.after is not None:
         values["after_value"], values["after_id"] = query.after
     if query.needle:
-        kind = None if resource.model is Record else resource.search_kind
-        values.update(search.parameters(ctx.estate.id, query.needle, kind, revealed=ctx.may("core.reveal")))
+        every = [str(each.kind) for each in ctx.loaded.registry.resources.values() if each.kind]
+        kinds = every if resource.model is Record else [resource.search_kind]
+        values.update(search.parameters(ctx.estate.id, query.needle, kinds, revealed=ctx.may("core.reveal")))
+    if query.among is not None:
+        values["among"] = list(query.among)
     return values
 
 
@@ -496,8 +504,8 @@ def run(ctx: Context, resource: Resource, query: Query) -> Page:
     after: Literal["start", "value", "null"] = "start"
     if query.after is not None:
         after = "null" if query.after[0] is None else "value"
-    needle, most = bool(query.needle), _at_least(query.limit + 1)
-    prepared = _prepare(resource, _Shape(names, query.sort, filters, after, needle, own_only, most=most))
+    needle, among, most = bool(query.needle), query.among is not None, _at_least(query.limit + 1)
+    prepared = _prepare(resource, _Shape(names, query.sort, filters, after, needle, among, own_only, most=most))
     rows = _execute(ctx, prepared, rule, values)
     page, more = rows[: query.limit], len(rows) > query.limit
     cursor = _write_cursor(query.sort, page[-1][-1], page[-1][-2]) if more else None
@@ -524,7 +532,13 @@ def counts(ctx: Context, wanted: Sequence[tuple[Resource, Query]], most: int = C
         values = _parameters(ctx, resource, query)
         own_only, rule = _visible(ctx, resource, values)
         shape = _Shape(
-            ("id",), resource.sort[0], _shape_of(resource, query), "start", bool(query.needle), own_only, most=most + 1
+            ("id",),
+            resource.sort[0],
+            _shape_of(resource, query),
+            "start",
+            bool(query.needle),
+            own=own_only,
+            most=most + 1,
         )
         prepared = _prepare_count(resource, shape) if rule is None else _count(resource, shape, rule, values)
         sql = _NAMED.sub(lambda match, number=number: f"%({match[1]}_of_{number})s", prepared.sql)  # type: ignore[misc]  # the lambda keeps its own number
@@ -563,15 +577,17 @@ def _prepare_count(resource: Resource, shape: _Shape) -> _Prepared:
 
 
 def groups(ctx: Context, resource: Resource, query: Query, by: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Count a list's rows by one or more expressions: (value, …, count), the most frequent first, 500 at most."""
+    """Count a list's rows by one or more of the model's attributes: (value, …, count), the most frequent first, 500 at most."""
     values = _parameters(ctx, resource, query)
     own_only, rule = _visible(ctx, resource, values)
-    shape = _Shape((), resource.sort[0], _shape_of(resource, query), "start", bool(query.needle), own_only)
+    shape = _Shape((), resource.sort[0], _shape_of(resource, query), "start", bool(query.needle), own=own_only)
+    model = _header_of(resource, shape, *by) if rule is None else resource.model
+    by = [getattr(model, each.key) for each in by]
     total = func.count().label("rows_counted")
-    statement: Select[Any] = select(*by, total).select_from(resource.model)
+    statement: Select[Any] = select(*by, total).select_from(model)
     if resource.kind is not None:
-        statement = statement.where(resource.model.kind == word(resource.kind))
-    statement = _narrowed(resource, statement, shape)
+        statement = statement.where(model.kind == word(resource.kind))
+    statement = _narrowed(resource, statement, shape, model)
     if rule is not None:
         statement = statement.where(rule)
     rows = ctx.session.connection().execute(statement.group_by(*by).order_by(total.desc()).limit(500), values)

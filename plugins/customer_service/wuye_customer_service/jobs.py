@@ -15,6 +15,7 @@ def silent_acceptance(ctx: Context) -> None:
     silence, silence_complaint = timedelta(days=decided.silent_days), timedelta(days=decided.silent_days_complaint)
     complaint = Request.request_kind == "complaint"
     overdue = select(Request).where(
+        Request.kind == Request.record_kind(),
         Request.state == "resolved",
         or_(
             and_(complaint, Request.resolved_at < ctx.now - silence_complaint),

@@ -16,7 +16,9 @@ _LATEST = 6
 
 def on_hold(ctx: Context) -> Bars:
     """Return how much work rests, by what it waits for."""
-    resting = select(WorkOrder.hold_reason, func.count()).where(WorkOrder.state == "on_hold")
+    resting = select(WorkOrder.hold_reason, func.count()).where(
+        WorkOrder.kind == WorkOrder.record_kind(), WorkOrder.state == "on_hold"
+    )
     rows = ctx.session.execute(resting.group_by(WorkOrder.hold_reason).order_by(func.count().desc()))
     to = To(_ORDERS, query="tab=all&filter[state]=on_hold")
     return Bars([Bar(worded(reason), count, to) for reason, count in rows if reason], _("Nothing is on hold"))
