@@ -150,7 +150,7 @@ def test_too_many_attempts_say_when_to_try_again(app, estate, user):
         if answer.status_code == 429:
             break
     assert answer.status_code == 429
-    assert "try again in 5 minutes" in answer.text
+    assert "try again in" in answer.text
 
 
 def test_a_problem_is_in_the_readers_language(app):

@@ -477,8 +477,8 @@ def test_a_places_code_takes_reports_without_an_account(visitor, estate, app):
     followed = guest.get(answer.headers["Location"]).text
     assert made.number in followed and "138" not in followed.replace(code, "")
     assert guest.get(f"/e/{estate.code}/{REQUESTS}/{made.id}").status_code == 303
-    again = [guest.post(f"/q/{code}", data={"request_kind": "repair", "title": "x"}).status_code for _n in range(6)]
-    assert again == [303] * 4 + [429] * 2
+    again = [guest.post(f"/q/{code}", data={"request_kind": "repair", "title": "x"}).status_code for _n in range(11)]
+    assert again == [303] * 9 + [429] * 2
     with estate.context() as ctx:
         disable(ctx, "customer_service", force=True)
     assert guest.get(f"/q/{code}").status_code == 404

@@ -24,9 +24,9 @@ from wuye.context import Context, EstateInfo
 from wuye.db.session import EstateSession
 from wuye.errors import FieldError, Forbidden, Invalid, Text, Unauthenticated
 from wuye.i18n import _, use_locale
+from wuye.identity.attempts import Limit, attempt, hashed, network_of
 from wuye.identity.models import BrowserSession, Membership, SignInCode, User
 from wuye.identity.services import add_member
-from wuye.identity.signin import hashed, throttle
 from wuye.ids import uuid7
 from wuye.people.models import Occupancy, Person
 from wuye.resources.fields import masked
@@ -88,10 +88,11 @@ def ask(session: EstateSession, secret: bytes, clock: Clock, *, phone: str, orig
         Invalid: this is no telephone number. TooManyAttempts: for this number or from this address; commit all the same.
     """
     number = number_of(phone)
-    for what, value, limits in (("code for", number, PER_NUMBER), ("code from", origin, PER_ORIGIN)):
-        for limit, window in limits:
-            name = f"{what} {session.estate_id} {window}" if limits is PER_NUMBER else f"{what} {window}"
-            throttle(session, secret, clock, what=name, origin=value, limit=limit, window=window)
+    asked = [
+        *(Limit(f"code for {session.estate_id} {window}", number, count, window) for count, window in PER_NUMBER),
+        *(Limit(f"code from {window}", network_of(origin), count, window) for count, window in PER_ORIGIN),
+    ]
+    attempt(session, secret, clock, asked)
     now, identity = clock.now(), uuid7()
     code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     session.execute(delete(SignInCode).where(SignInCode.expires_at < now - LIFETIME))

@@ -1,93 +1,92 @@
-"""Signing in with a password, and the limit that makes guessing pointless over all processes together."""
+"""Signing in with a password, and the limits that make guessing pointless without locking anybody out.
 
-import hashlib
+Each failure counts for the account at the network that it comes from, for the network, for the account wherever it is
+tried, and for all together. A browser that has signed in to the account before is known by a signed cookie and has a
+limit of its own: what others fail with never keeps it out.
+"""
+
 import hmac
+import secrets
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from wuye.clock import Clock
-from wuye.errors import Problem, Unauthenticated
+from wuye.errors import Unauthenticated
 from wuye.i18n import _
-from wuye.identity.models import SignInFailure, User
+from wuye.identity.attempts import Limit, attempt_apart, give_back, hashed, network_of
+from wuye.identity.models import User
 from wuye.identity.passwords import is_right
 
-#: Ten failures in five minutes for an address and for a network address (PyPI's figures).
-WINDOW, LIMIT = timedelta(minutes=5), 10
+_SOON, _HOUR = timedelta(minutes=5), timedelta(hours=1)
 
-#: How long anything that was counted is kept: as long as the longest window.
-KEEP = timedelta(days=1)
+#: Failures in five minutes: of one account at one network, or in a browser that it knows (PyPI's figure, as is that for
+#: all together); at one network, which an office or a building may share.
+PER_PAIR, PER_NETWORK, OVERALL = 10, 50, 1000
 
-
-class TooManyAttempts(Problem):
-    """Somebody is guessing; waiting helps."""
-
-    status = 429
-    code = "too-many-attempts"
-    title = _("Too many attempts")
+#: Failures in an hour of one account in browsers that it does not know (OWASP ASVS 4.0, 2.2.1: no more than 100).
+PER_ACCOUNT = 100
 
 
 def sign_in(
-    session: Session, secret: bytes, clock: Clock, *, email: str, password: str, origin: str, demo: bool
-) -> User:
-    """Return the user whose password this is. A failure is written at once: commit before you answer it.
-
-    `origin` is the network address of the caller.
-
-    Raises:
-        TooManyAttempts: too many failures for this address or origin in the last minutes.
-        Unauthenticated: address or password is wrong; both read alike and take the same time.
-    """
-    now = clock.now()
-    subjects = [hashed(secret, "email", email.strip().casefold()), hashed(secret, "origin", origin)]
-    recent = select(SignInFailure.subject, func.count()).where(
-        SignInFailure.subject.in_(subjects), SignInFailure.at > now - WINDOW
-    )
-    counts = [count for _subject, count in session.execute(recent.group_by(SignInFailure.subject))]
-    if any(count >= LIMIT for count in counts):
-        raise _too_many(WINDOW)
-    user = session.scalar(select(User).where(User.email == email.strip().casefold()))
-    if not is_right(user, password) or user is None or not user.active or (user.demo and not demo):
-        session.execute(delete(SignInFailure).where(SignInFailure.at <= now - KEEP))
-        session.add_all(SignInFailure(subject=subject, at=now) for subject in subjects)
-        session.flush()
-        raise Unauthenticated(_("Address or password is wrong."))
-    return user
-
-
-def throttle(
     session: Session,
     secret: bytes,
     clock: Clock,
     *,
-    what: str,
+    email: str,
+    password: str,
     origin: str,
-    limit: int = LIMIT,
-    window: timedelta = WINDOW,
-) -> None:
-    """Count something that somebody unknown does, exactly, over all processes.
+    demo: bool,
+    known: str | None = None,
+) -> User:
+    """Return the user whose password this is. A failure is counted, whatever becomes of the session's transaction.
+
+    `origin` is the network address of the caller, `known` what its browser was given when it signed in before.
 
     Raises:
-        TooManyAttempts: this origin did it `limit` times within `window`, a day at most.
+        TooManyAttempts: too many failures in the last minutes.
+        Unauthenticated: address or password is wrong; both read alike and take the same time.
     """
-    now, subject = clock.now(), hashed(secret, what, origin)
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(subject, 0))))
-    recent = select(SignInFailure.at).where(SignInFailure.subject == subject, SignInFailure.at > now - window)
-    times = session.scalars(recent.order_by(SignInFailure.at.desc()).limit(limit)).all()
-    if len(times) >= limit:
-        raise _too_many(times[-1] + window - now)
-    session.add(SignInFailure(subject=subject, at=now))
+    name = email.strip().casefold()
+    counted = attempt_apart(session, secret, clock, _limits(secret, name, network_of(origin), known))
+    user = session.scalar(select(User).where(User.email == name))
+    if not is_right(user, password) or user is None or not user.active or (user.demo and not demo):
+        session.rollback()
+        raise Unauthenticated(_("Address or password is wrong."))
+    session.expunge(user)
+    session.rollback()
+    give_back(session, counted)
+    return session.merge(user, load=False)
 
 
-def hashed(secret: bytes, kind: str, value: str) -> str:
-    """Return a keyed hash of what somebody did or is, which is kept in place of it."""
-    return hmac.new(secret, f"{kind} {value}".encode(), hashlib.sha256).hexdigest()
+def _limits(secret: bytes, name: str, network: str, known: str | None) -> list[Limit]:
+    if known is not None and is_known(secret, name, known):
+        return [Limit("known browser", f"{name} {known}", PER_PAIR, _SOON)]
+    return [
+        Limit("email and origin", f"{name} {network}", PER_PAIR, _SOON),
+        Limit("origin", network, PER_NETWORK, _SOON),
+        Limit("email", name, PER_ACCOUNT, _HOUR),
+        Limit("sign-in", "anybody", OVERALL, _SOON),
+    ]
 
 
-def _too_many(wait: timedelta) -> TooManyAttempts:
-    minutes = -(-int(wait.total_seconds()) // 60) or 1
-    text = _("Too many attempts: try again in {minutes} minutes.", minutes=minutes)
-    if minutes > 120:
-        text = _("Too many attempts: try again in {hours} hours.", hours=-(-minutes // 60))
-    return TooManyAttempts(text, retry_after=max(int(wait.total_seconds()), 1))
+def know(secret: bytes, email: str) -> str:
+    """Return what a browser keeps that has signed in to an account, by which the account knows it again."""
+    nonce = secrets.token_hex(16)
+    return f"{nonce}.{_proof(secret, email.strip().casefold(), nonce)}"
+
+
+def is_known(secret: bytes, email: str, kept: str) -> bool:
+    """Tell whether a browser has signed in to this account before, by what it keeps."""
+    nonce, _dot, given = kept.partition(".")
+    return hmac.compare_digest(given.encode(), _proof(secret, email.strip().casefold(), nonce).encode())
+
+
+def _proof(secret: bytes, name: str, nonce: str) -> str:
+    return hashed(secret, "known browser of", f"{name} {nonce}")
+
+
+def tag_of(secret: bytes, email: str) -> str:
+    """Return a short word for an account, which tells nothing of it: a browser may know several."""
+    return hashed(secret, "tag of", email.strip().casefold())[:12]

@@ -13,6 +13,7 @@ from wuye.identity import invitations, sessions
 from wuye.identity.invitations import Offer
 from wuye.identity.models import User
 from wuye.identity.services import Caller
+from wuye.identity.signin import know, tag_of
 from wuye.labels import role_label
 from wuye.pages.access import see
 from wuye.pages.rendering import plain, secretly
@@ -93,6 +94,9 @@ def _begin(offer: Offer, user: User) -> Any:
     cookie = sessions.begin(session, place.database.secret, place.clock, user, agent=agent)
     response = _done(offer, see(f"/e/{offer.ctx.estate.code}"))
     browser.give_cookie(response, cookie, kept=False)
+    if user.email:
+        secret = place.database.secret
+        browser.make_known(response, tag_of(secret, user.email), know(secret, user.email))
     if user.locale:
         browser.speak(response, user.locale)
     return response

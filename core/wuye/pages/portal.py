@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,8 @@ from wuye.estates.models import Estate
 from wuye.estates.services import enabled_plugins
 from wuye.files import services as files
 from wuye.i18n import _
+from wuye.identity.attempts import Limit, attempt_apart, network_of
 from wuye.identity.services import Caller
-from wuye.identity.signin import throttle
 from wuye.pages import details, forms
 from wuye.pages.access import Visit, enter, page, see
 from wuye.pages.rendering import bare, framed
@@ -34,8 +35,8 @@ from wuye.web.files import MAX_UPLOAD
 
 _MEMBER = Access(("core.read_own",))
 
-#: What a place's code lets somebody unknown do in five minutes.
-_GUEST_REPORTS = 5
+#: How often people unknown may report, right or wrong: from one network, and in one estate.
+_PER_NETWORK, _PER_ESTATE = (10, timedelta(minutes=5)), (200, timedelta(hours=1))
 _PHOTOS = 4
 
 
@@ -246,14 +247,10 @@ def _guest(code: str) -> Any:
         return show()
     browser.check_origin()
     place = installation()
-    throttle(
-        ctx.session,
-        place.database.secret,
-        place.clock,
-        what="report",
-        origin=request.remote_addr or "",
-        limit=_GUEST_REPORTS,
-    )
+    network = network_of(request.remote_addr or "")
+    ctx.session.rollback()  # what is counted has a transaction of its own: it counts what is refused too
+    limits = (Limit("report", network, *_PER_NETWORK), Limit("reports in", str(estate_id), *_PER_ESTATE))
+    attempt_apart(ctx.session, place.database.secret, place.clock, limits)
     ctx.actor = Actor(None, None, ctx.actor.name, frozenset({str(resource.create), str(resource.read)}), guest=True)
     given = forms.answers(visit, resource.instance, names, request.form, whole=True)
     try:

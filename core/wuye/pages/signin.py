@@ -10,7 +10,7 @@ from wuye.estates.models import Estate
 from wuye.i18n import LOCALES
 from wuye.identity import sessions
 from wuye.identity.models import Membership, User
-from wuye.identity.signin import sign_in
+from wuye.identity.signin import know, sign_in, tag_of
 from wuye.pages.access import back_to, see, signed_in
 from wuye.pages.rendering import THEMES, plain
 from wuye.web import browser
@@ -82,6 +82,10 @@ def _proof() -> str:
     return browser.proof(installation().database.secret, browser.cookie() or "")
 
 
+#: What is typed into the form is not longer than this.
+_LONGEST = 500
+
+
 def _sign_in() -> Response:
     """Show the form, or sign in."""
     going = back_to(request.values.get("next"), "/")
@@ -89,18 +93,20 @@ def _sign_in() -> Response:
         return _form(going)
     browser.check_origin()
     place, session = installation(), request_session()
+    secret, email = place.database.secret, request.form.get("email", "")[:_LONGEST]
+    tag = tag_of(secret, email)
     try:
         user = sign_in(
             session,
-            place.database.secret,
+            secret,
             place.clock,
-            email=request.form.get("email", ""),
-            password=request.form.get("password", ""),
+            email=email,
+            password=request.form.get("password", "")[:_LONGEST],
             origin=request.remote_addr or "",
             demo=place.settings.demo,
+            known=browser.known(tag),
         )
     except Problem as problem:
-        session.commit()  # the failure counts, whatever else happens
         return _form(going, problem)
     kept = bool(request.form.get("kept"))
     agent = request.headers.get("User-Agent", "")
@@ -108,6 +114,7 @@ def _sign_in() -> Response:
     session.commit()
     response = see(going)
     browser.give_cookie(response, cookie, kept=kept)
+    browser.make_known(response, tag, know(secret, email))
     return response
 
 

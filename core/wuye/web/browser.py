@@ -52,6 +52,22 @@ def speak(response: Response, locale: str) -> None:
     response.set_cookie("locale", locale, max_age=PREFERRED, samesite="Lax", httponly=True, secure=request.is_secure)
 
 
+def known(tag: str) -> str | None:
+    """Return what this browser keeps of having signed in to an account before."""
+    return request.cookies.get(_known_name(tag))
+
+
+def make_known(response: Response, tag: str, value: str) -> None:
+    """Have this browser keep, for a year, that it has signed in to an account."""
+    response.set_cookie(
+        _known_name(tag), value, max_age=PREFERRED, samesite="Strict", httponly=True, secure=request.is_secure, path="/"
+    )
+
+
+def _known_name(tag: str) -> str:
+    return f"{'__Host-' if request.is_secure else ''}wuye-known-{tag}"
+
+
 def _name() -> str:
     # Browsers keep a __Host- cookie from being set by other hosts, but only over HTTPS.
     return "__Host-wuye" if request.is_secure else "wuye"

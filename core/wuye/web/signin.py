@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from flask import Flask, Response, request
 
-from wuye.errors import Problem
 from wuye.identity.services import create_token
 from wuye.identity.signin import sign_in
 from wuye.installation import find_estate
@@ -35,19 +34,15 @@ def register(app: Flask) -> None:
 def _create() -> Response:
     place, session = installation(), request_session()
     values = load_with(SignIn(), json_body())
-    try:
-        user = sign_in(
-            session,
-            place.database.secret,
-            place.clock,
-            email=values["email"],
-            password=values["password"],
-            origin=request.remote_addr or "",
-            demo=place.settings.demo,
-        )
-    except Problem:
-        session.commit()  # the failure counts, whatever else happens
-        raise
+    user = sign_in(
+        session,
+        place.database.secret,
+        place.clock,
+        email=values["email"],
+        password=values["password"],
+        origin=request.remote_addr or "",
+        demo=place.settings.demo,
+    )
     estate = find_estate(session, values["estate"])
     token = create_token(session, place.database.secret, place.clock, user, estate, lifetime=LIFETIME, name="sign-in")
     session.commit()
