@@ -221,7 +221,7 @@ def _with_grams(lines: Iterator[bytes], estate_id: UUID) -> Iterator[bytes]:
     """Add to entries of the search index what they are found by: that is the estate's own."""
     for line in lines:
         entry: dict[str, Any] = orjson.loads(line)
-        entry["grams"] = search.grams_of(estate_id, entry["content"], entry["masked"])
+        entry["grams"] = search.grams_of_entry(estate_id, entry)
         yield orjson.dumps(entry) + b"\n"
 
 

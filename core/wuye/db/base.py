@@ -78,7 +78,7 @@ class EstateScoped:
 
     `estate_id` is filled in by the session that the row is added to. The row-level policy is created with the
     table (see `wuye.db.policy`), so no migration can forget it. A table whose rows mean something here and now only
-    (one-time codes, answers kept for a day) says so: `__table_args__ = (…, {"info": {"exported": False}})`; an export of
+    (one-time codes, answers kept for a day), or follow from others, says so: `__table_args__ = (…, {"info": {"exported": False}})`; an export of
     the estate leaves it out.
     """
 

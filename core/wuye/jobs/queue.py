@@ -3,6 +3,7 @@
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,9 @@ RUN = "wuye.run"
 
 #: The task that backs up the whole installation, one at a time.
 BACKUP = "wuye.backup"
+
+#: The task that makes an estate of an export that was sent.
+ARRIVAL = "wuye.arrival"
 
 
 def enqueue(ctx: Context, job: str, **arguments: Any) -> None:
@@ -52,6 +56,13 @@ def put_backup(session: Session) -> None:
     )
     with suppress(AlreadyEnqueued), session.begin_nested():
         task.defer()
+
+
+def put_arrival(session: Session, arrival: UUID) -> None:
+    """Queue the import of an estate whose export somebody has sent."""
+    connection = session.connection().connection.driver_connection
+    task = _writer().configure_task(ARRIVAL, allow_unknown=True, connection=connection, lock=f"{ARRIVAL} {arrival}")
+    task.defer(arrival=str(arrival))
 
 
 @cache

@@ -9,19 +9,20 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.jobs import Job as QueuedJob
 from sqlalchemy import select
 
-from wuye.archives import schedule
+from wuye.archives import arrivals, schedule
 from wuye.estates.models import Estate, EstatePlugin
 from wuye.installation import Installation
 from wuye.jobs import rescue
 from wuye.jobs.declaration import Job
 from wuye.jobs.lasting import Lasting
-from wuye.jobs.queue import BACKUP, RUN, put
+from wuye.jobs.queue import ARRIVAL, BACKUP, RUN, put
 
 log = structlog.get_logger("wuye.jobs")
 
@@ -70,6 +71,15 @@ def worker_app(place: Installation) -> App:
     @app.task(name=BACKUP)
     def backup() -> None:
         schedule.make_and_tell(place)
+
+    @app.task(name=ARRIVAL)
+    def arrive(arrival: str) -> None:
+        arrivals.perform(place, UUID(arrival))
+
+    @app.periodic(cron="29 * * * *")
+    @app.task(name="wuye.purge_arrivals", queueing_lock="wuye.purge_arrivals")
+    def purge_arrivals(timestamp: int) -> None:
+        arrivals.purge(place)
 
     for name, job in place.plugins.registry.jobs.items():
         if job.cron:

@@ -15,6 +15,7 @@ from flask import Flask, request, send_file
 from sqlalchemy import func, or_, select, text
 
 from wuye import __version__
+from wuye.archives import schedule
 from wuye.context import Actor, Context
 from wuye.db import versions
 from wuye.errors import FieldError, Invalid, NotFound, Problem, Text
@@ -29,6 +30,7 @@ from wuye.identity.invitations import Invited
 from wuye.identity.models import Membership
 from wuye.identity.services import Caller
 from wuye.installation import find_estate
+from wuye.pages import host_archives
 from wuye.pages.access import absent, see, signed_in
 from wuye.pages.rendering import LANGUAGES, plain
 from wuye.pages.slips import slip_of
@@ -54,8 +56,10 @@ _SHOWN = 100
 def register(app: Flask) -> None:
     """Add the pages."""
 
-    def add(rule: str, name: str, view: Callable[..., Any], *methods: str) -> None:
+    def add(rule: str, name: str, view: Callable[..., Any], *methods: str, largest: int | None = None) -> None:
         def respond(**rest: Any) -> Any:
+            if largest is not None and browser.cookie() is not None:
+                request.max_content_length = largest
             caller = signed_in()
             if not caller.host_admin:
                 raise NotFound
@@ -66,7 +70,20 @@ def register(app: Flask) -> None:
     add("/host", "", _estates, "GET")
     add("/host/new", ".new", _new, "GET", "POST")
     add("/host/estates/<code>", ".estate", _estate, "GET", "POST")
+    add("/host/backups", ".backups", _told(host_archives.backups), "GET", "POST")
+    add("/host/import", ".import", _told(host_archives.arrive), "GET", "POST", largest=host_archives.LARGEST)
+    add("/host/import/<uuid:identity>", ".arrival", _told(host_archives.arrival), "GET")
     add("/host/estates/<code>/exports/<uuid:task>", ".export", _send_export, "GET")
+
+
+def _told(view: Callable[..., tuple[str, int, dict[str, Any]]]) -> Callable[..., Any]:
+    """Return a view that shows what another one says: its template with values, or where it leads to."""
+
+    def respond(caller: Caller, **rest: Any) -> Any:
+        template, status, values = view(caller, **rest)
+        return _show(template, status, **values) if template else values["to"]
+
+    return respond
 
 
 def _show(template: str, status: int = 200, **values: Any) -> Any:
@@ -151,6 +168,8 @@ def _health() -> list[tuple[Text, Text, bool]]:
         behind = versions.pending(connection, place.plugins)
     free = shutil.disk_usage(place.settings.data).free
     waiting, failed = jobs.get("todo", 0), jobs.get("failed", 0)
+    trouble = schedule.trouble(place.settings, place.clock.now())
+    backups = trouble or (_("up to date") if place.settings.backup_folder else _("by hand only"))
     return [
         (_("Version"), f"wuye {__version__}", True),
         (_("Tables"), _("behind: {names}", names=", ".join(behind)) if behind else _("up to date"), not behind),
@@ -158,6 +177,7 @@ def _health() -> list[tuple[Text, Text, bool]]:
         (_("Jobs waiting"), str(waiting), waiting < 1000),
         (_("Jobs failed"), str(failed), not failed),
         (_("Database"), sized(size), True),
+        (_("Backups"), backups, trouble is None),
         (_("Free disk"), sized(free), free > 1 << 30),
     ]
 

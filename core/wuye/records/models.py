@@ -149,7 +149,7 @@ class DayFigures(EstateScoped, Base):
     had a deadline, `kept` those of them that were in time.
     """
 
-    __table_args__ = (scoped_unique("day", "kind"),)
+    __table_args__ = (scoped_unique("day", "kind"), {"info": {"exported": False}})
 
     day: Mapped[date]
     kind: Mapped[str]

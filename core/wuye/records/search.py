@@ -11,10 +11,10 @@ adds the estate itself.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, any_, bindparam, delete, func, select
@@ -122,6 +122,11 @@ def grams_of(estate_id: UUID, kind: str, folded: str, masked: str | None = None)
     if masked:
         pieces |= _pairs(masked) | set(masked) | set(masked.split("\n"))
     return _hashes(estate_id, kind, pieces)
+
+
+def grams_of_entry(estate_id: UUID, entry: Mapping[str, Any]) -> list[int]:
+    """Return the hashes that an entry has in an estate, from its other columns: those of another estate mean nothing there."""
+    return grams_of(estate_id, entry["kind"], entry["content"], entry["masked"])
 
 
 def _pairs(folded: str) -> set[str]:
