@@ -79,6 +79,13 @@ def posted(installation, monkeypatch, letterbox):
         )  # fmt: skip
         monkeypatch.setattr(installation, "settings", settings)
         yield installation
+        sent_off(installation)
+
+
+def sent_off(installation):
+    """Wait until what requests have started is done."""
+    if (errands := installation.__dict__.pop("errands", None)) is not None:
+        errands.shutdown(wait=True)
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def _contradictions(checked: Mapping[str, object]) -> list[FieldError]:
         missing = [name for name in ("smtp_from", "public_url") if name not in checked]
         found += [FieldError(name, _("A mail server (smtp_host) is of no use without this.")) for name in missing]
     if security == "none" and host not in (None, "localhost", "127.0.0.1", "::1"):
-        reason = _("Letters would cross the network for everybody to read: use starttls or tls.")
+        reason = _("E-mails would cross the network in the clear: use starttls or tls.")
         found.append(FieldError("smtp_security", reason))
     if ("smtp_user" in checked) != ("smtp_password" in checked):
         found.append(FieldError("smtp_user", _("The mail server's user and password go together.")))

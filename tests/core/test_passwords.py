@@ -9,6 +9,7 @@ from sqlalchemy import select
 from werkzeug.test import Client as HttpClient
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from wuye.db.session import EstateSession
 from wuye.errors import Conflict, Invalid
 from wuye.identity import links, password_links, passwords, sessions
 from wuye.identity.models import PasswordLink, User
@@ -59,11 +60,10 @@ def made(installation):
 
 
 def entered(place, user, password):
-    with place.database.session() as session:
-        secret = place.database.secret
-        return sign_in(
-            session, secret, place.clock, email=user.email, password=password, origin=uuid4().hex, demo=False
-        ).id  # fmt: skip
+    with EstateSession(place.database.engine("app"), signing_key=place.database.signing_key) as session:
+        secret, where = place.database.secret, uuid4().hex
+        sign_in(session, secret, place.clock, email=user.email, password=password, origin=where, demo=False)
+        session.commit()
 
 
 def test_a_password_kept_the_old_way_is_kept_anew_when_it_is_used(installation, made):

@@ -24,6 +24,9 @@ PAGES = [
     ("notifications", "/notifications"), ("tasks", "/tasks"), ("members", "/settings/members"), ("routing", "/settings/routing"), ("import-words", "/settings/imports"), ("absent", "/nothing-here"),
 ]  # fmt: skip
 
+#: Pages of one's own account, which belong to no estate.
+OWN = {"profile": "/profile", "profile-tokens": "/profile/tokens"}
+
 #: What is no page of its own, or is looked at by tests of its own: answers to scripts, files, what an import or a task is later.
 OTHERS = {"palette", "suggest", "rejected", "run", "act", "one", "file", "notifications.stream"}
 
@@ -54,13 +57,26 @@ def outside(estate):
     with place.database.session() as session:
         user = create_user(session, place.clock, email=address)
         link = password_links.issue(session, place.database.secret, place.clock, user, lifetime=links.PRINTED)
-    return {"sign-in": "/sign-in", "invitation": f"/invitation/{asked.link}", "password": f"/password/{link}"}
+    return {
+        "sign-in": "/sign-in",
+        "forgotten": "/sign-in/forgotten",
+        "invitation": f"/invitation/{asked.link}",
+        "password": f"/password/{link}",
+    }
 
 
 def test_every_page_is_among_those_looked_at(app, estate, addresses):
     urls = app.url_map.bind("127.0.0.1")
-    seen = {urls.match(address.partition("?")[0])[0] for address in addresses.values() if "nothing" not in address}
-    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/e/<estate>") and "GET" in rule.methods]
+    seen = {
+        urls.match(address.partition("?")[0])[0]
+        for address in [*addresses.values(), *OWN.values()]
+        if "nothing" not in address
+    }
+    rules = [
+        rule
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith(("/e/<estate>", "/profile")) and "GET" in rule.methods
+    ]
     assert {rule.endpoint for rule in rules if rule.endpoint.rpartition(".")[2] not in OTHERS} - seen == set()
 
 
@@ -68,7 +84,7 @@ def test_every_page_is_among_those_looked_at(app, estate, addresses):
 def test_pages_are_accessible_and_never_wider_than_the_window(visitor, window, addresses, outside, locale, pictures):
     page = window(visitor(*ROLES, name="李静"), locale=locale)
     wrong = {}
-    for name, address in {**addresses, **outside}.items():
+    for name, address in {**addresses, **OWN, **outside}.items():
         if name in outside:
             page.context.clear_cookies(name="wuye")
         page.set_viewport_size({"width": 1440, "height": 900})

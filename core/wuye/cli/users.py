@@ -10,10 +10,11 @@ import click
 from sqlalchemy import select
 
 from wuye.cli.output import emit, installation, json_option, say, show
+from wuye.context import Actor
 from wuye.db.session import EstateSession
 from wuye.errors import NotFound
 from wuye.i18n import _
-from wuye.identity import invitations, links, members, password_links, services
+from wuye.identity import accounts, invitations, links, members, password_links, services, sessions, trail
 from wuye.identity.models import Membership, User
 from wuye.installation import Installation, find_estate
 
@@ -89,7 +90,7 @@ def _hand_over(email: str, address: str | None, *, as_json: bool) -> None:
     if as_json:
         emit({"email": email, "link": address})
     elif address is None:
-        say(_("A letter with a link is on its way to {email}.", email=email))
+        say(_("An e-mail with a link is on its way to {email}.", email=email))
     else:
         say(_("For {email} alone, good once, for 72 hours:", email=email))
         click.echo(address)
@@ -136,6 +137,77 @@ def grant(email: str, roles: tuple[str, ...], estate: str, unasked: bool) -> Non
         else:
             members.change_roles(ctx, user.id, roles)
         say(f"{user.email}: {', '.join(roles)}")
+
+
+@user_command.command("disable")
+@click.argument("email")
+def disable(email: str) -> None:
+    """Close an account everywhere from its next request on; nothing of it is lost.
+
+    Example: wuye user disable chen@example.com
+    """
+    with installation() as place:
+        with place.database.session() as session:
+            user = services.find_user(session, email)
+            accounts.disable(session, place.clock, user)
+        trail.tell(place, user, "account_disable", _operator())
+        say(_("{email} is disabled.", email=user.email))
+
+
+@user_command.command("enable")
+@click.argument("email")
+def enable(email: str) -> None:
+    """Open a disabled account again, as it was.
+
+    Example: wuye user enable chen@example.com
+    """
+    with installation() as place:
+        with place.database.session() as session:
+            user = services.find_user(session, email)
+            accounts.enable(session, user)
+        trail.tell(place, user, "account_enable", _operator())
+        say(_("{email} is enabled.", email=user.email))
+
+
+@user_command.command("reset")
+@click.argument("email")
+@json_option
+def reset(email: str, as_json: bool) -> None:
+    """Print a one-time link by which the owner of an account chooses a new password; a second factor stays.
+
+    Example: wuye user reset chen@example.com
+    """
+    with installation() as place:
+        with place.database.session() as session:
+            user = services.find_user(session, email)
+            link = _password_link(place, session, user)
+        trail.tell(place, user, "account_reset", _operator())
+        _hand_over(email, place.letters.address("password", link), as_json=as_json)
+
+
+@user_command.command("sessions")
+@click.argument("email")
+@click.option("--end", is_flag=True, help="Sign them out everywhere.")
+@json_option
+def list_sessions(email: str, end: bool, as_json: bool) -> None:
+    """List the browsers that somebody is signed in with.
+
+    Example: wuye user sessions chen@example.com
+    """
+    with installation() as place, place.database.session() as session:
+        user = services.find_user(session, email)
+        rows = sessions.active(session, place.clock, user.id)
+        shown = [
+            {"agent": row.agent, "begun": row.created_at, "used": row.used_at, "own_device": row.kept} for row in rows
+        ]
+        show(shown, as_json=as_json)
+        if end:
+            sessions.end_all(session, place.clock, user.id)
+            say(_("{email} is signed out everywhere.", email=user.email))
+
+
+def _operator() -> Actor:
+    return Actor(None, None, "wuye", frozenset())
 
 
 @click.group("token")

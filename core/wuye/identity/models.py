@@ -112,7 +112,8 @@ class SignInCode(EstateScoped, Base):
 class ApiToken(Base):
     """A bearer token, stored as a keyed hash and shown once; `scopes` narrow its owner's permissions.
 
-    `scopes` holds permission names, or `*` for all that the owner has. `expires_at` is obligatory.
+    `scopes` holds permission names, or `*` for all that the owner has. `expires_at` is obligatory. `used_at` is when it was
+    used last, to the hour.
     """
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -125,13 +126,15 @@ class ApiToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
 
 
 class BrowserSession(Base):
     """A browser that somebody signed in with: the cookie is stored as a keyed hash, and can be revoked.
 
     It ends at `expires_at` at the latest, and at `idle_until` unless it is used. `kept` is a device of one's own, which
-    stays signed in for longer; `agent` is what the browser says it is, for the list of one's devices.
+    stays signed in for longer; `agent` is what the browser says it is, for the list of one's devices, and `used_at` when it
+    was here last, to some minutes.
     """
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -141,6 +144,7 @@ class BrowserSession(Base):
     agent: Mapped[str] = mapped_column(default="")
     kept: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
+    used_at: Mapped[datetime]
     idle_until: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

@@ -22,12 +22,13 @@ PURPOSE = "password"
 def issue(
     session: Session, secret: bytes, clock: Clock, user: User, *, lifetime: timedelta, host_admin: bool = False
 ) -> str:
-    """Make a link for a user and return its text; every link before it is dead.
+    """Make a link for a user and return its text; every link of that kind before it is dead.
 
     With `host_admin` they become one when they use it: an account that somebody else made in their name, and could sign
     in with, shall not become powerful before its owner has taken it over.
     """
-    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
+    kind = (PasswordLink.user_id == user.id, PasswordLink.host_admin == host_admin)
+    session.execute(delete(PasswordLink).where(*kind))
     link, now = links.make(secret, PURPOSE), clock.now()
     session.add(
         PasswordLink(

@@ -75,20 +75,19 @@ def hashed(password: str) -> str:
 
 
 def is_right(user: User | None, password: str) -> bool:
-    """Tell whether a password is right; takes as long for an unknown user as for a known one.
-
-    What was hashed with other parameters than today's is hashed anew: commit afterwards.
-    """
+    """Tell whether a password is right; takes as long for an unknown user as for a known one."""
     stored = user.password_hash if user is not None and user.password_hash else _unknown()
     try:
         _hasher.verify(stored, password)
     except argon2.exceptions.VerificationError:
         return False
-    if user is None or user.password_hash is None:
-        return False
-    if _hasher.check_needs_rehash(stored):
+    return user is not None and user.password_hash is not None
+
+
+def freshen(user: User, password: str) -> None:
+    """Hash a password that was right anew if it was hashed with other parameters than today's; commit afterwards."""
+    if user.password_hash is not None and _hasher.check_needs_rehash(user.password_hash):
         user.password_hash = hashed(password)
-    return True
 
 
 @cache

@@ -202,7 +202,10 @@ def create_token(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a token or a browser stands for, and what they are in the estate that was asked for (None: no member)."""
+    """Who a token or a browser stands for, and what they are in the estate that was asked for (None: no member).
+
+    `credential` is the token or the session itself, `used_at` when it was noted to be in use for the last time.
+    """
 
     user_id: UUID
     name: str
@@ -210,6 +213,8 @@ class Caller:
     host_admin: bool
     scopes: frozenset[str]
     expires_at: datetime
+    credential: UUID
+    used_at: datetime | None
     estate: EstateInfo | None
     suspended: bool
     person_id: UUID | None
@@ -224,6 +229,8 @@ class _CallerRow(NamedTuple):
     scopes: list[str]
     expires_at: datetime
     revoked_at: datetime | None
+    credential: UUID
+    used_at: datetime | None
     user_id: UUID
     name: str
     user_locale: str | None
@@ -250,7 +257,7 @@ def _caller(source: str, scopes: str, expires: str, estate: str) -> str:
     caller is a member of it.
     """
     return f"""
-    SELECT t.digest, {scopes}, {expires}, t.revoked_at, u.id, u.name, u.locale, u.active, u.demo, u.host_admin,
+    SELECT t.digest, {scopes}, {expires}, t.revoked_at, t.id, t.used_at, u.id, u.name, u.locale, u.active, u.demo, u.host_admin,
         e.id, e.code, e.name, e.zone, e.locale, e.state, m.id, m.person_id, m.roles,
         ARRAY(SELECT p.plugin FROM core_estate_plugin p WHERE p.estate_id = e.id AND p.enabled),
         CASE WHEN m.id IS NOT NULL AND e.id = %(expected)s THEN set_config('wuye.estate', %(signed)s, true) END
@@ -315,8 +322,8 @@ def _identified(
         session.pin(row.estate_id, announced=row.announced is not None)
         _estate_ids[row.code] = row.estate_id
     return Caller(
-        row.user_id, row.name, row.user_locale, row.host_admin, frozenset(row.scopes), row.expires_at, info,
-        row.state == "suspended", row.person_id, tuple(row.roles or ()), frozenset(row.plugins),
+        row.user_id, row.name, row.user_locale, row.host_admin, frozenset(row.scopes), row.expires_at,
+        row.credential, row.used_at, info, row.state == "suspended", row.person_id, tuple(row.roles or ()), frozenset(row.plugins),
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ def begin(session: Session, secret: bytes, clock: Clock, user: User, *, agent: s
             agent=agent[:200],
             kept=kept,
             created_at=now,
+            used_at=now,
             idle_until=now + (KEPT if kept else IDLE),
             expires_at=now + (KEPT if kept else ABSOLUTE),
         )
@@ -41,20 +42,21 @@ def begin(session: Session, secret: bytes, clock: Clock, user: User, *, agent: s
     return token.text
 
 
-def is_due(clock: Clock, ends_at: datetime) -> bool:
-    """Tell whether it is time to `touch` a session that would end then."""
-    return ends_at < clock.now() + IDLE - _TOUCH
+def is_due(clock: Clock, used_at: datetime | None) -> bool:
+    """Tell whether it is time to `touch` a session that was used last then."""
+    return used_at is None or used_at < clock.now() - _TOUCH
 
 
 def touch(session: EstateSession, clock: Clock, cookie: str) -> None:
-    """Note that a session is in use, if that was not noted in the last minutes."""
+    """Note that a session is in use, if that was not noted in the last minutes; a device of one's own ends all the same."""
     now = clock.now()
     session.fetch(
         """
-        UPDATE core_browser_session SET idle_until = %(until)s
-        WHERE key = %(key)s AND NOT kept AND idle_until < %(due)s AND revoked_at IS NULL RETURNING key
+        UPDATE core_browser_session
+        SET used_at = %(now)s, idle_until = CASE WHEN kept THEN idle_until ELSE %(until)s END
+        WHERE key = %(key)s AND used_at < %(due)s AND revoked_at IS NULL RETURNING key
         """,
-        {"key": tokens.key_of(cookie), "until": now + IDLE, "due": now + IDLE - _TOUCH},
+        {"key": tokens.key_of(cookie), "now": now, "until": now + IDLE, "due": now - _TOUCH},
     )
 
 
@@ -71,6 +73,11 @@ def end_one(session: Session, clock: Clock, user_id: UUID, identity: UUID) -> No
 def end_all(session: Session, clock: Clock, user_id: UUID) -> None:
     """Sign a user out everywhere."""
     _revoke(session, clock, BrowserSession.user_id == user_id)
+
+
+def end_others(session: Session, clock: Clock, user_id: UUID, here: UUID) -> None:
+    """Sign a user out everywhere but here."""
+    _revoke(session, clock, BrowserSession.user_id == user_id, BrowserSession.id != here)
 
 
 def active(session: Session, clock: Clock, user_id: UUID) -> Sequence[BrowserSession]:

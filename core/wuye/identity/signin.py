@@ -17,7 +17,7 @@ from wuye.errors import Unauthenticated
 from wuye.i18n import _
 from wuye.identity.attempts import Limit, attempt_apart, give_back, hashed, network_of
 from wuye.identity.models import User
-from wuye.identity.passwords import is_right
+from wuye.identity.passwords import freshen, is_right
 
 _SOON, _HOUR = timedelta(minutes=5), timedelta(hours=1)
 
@@ -40,7 +40,7 @@ def sign_in(
     demo: bool,
     known: str | None = None,
 ) -> User:
-    """Return the user whose password this is. A failure is counted, whatever becomes of the session's transaction.
+    """Return the user whose password this is; commit. A failure is counted, whatever becomes of the session's transaction.
 
     `origin` is the network address of the caller, `known` what its browser was given when it signed in before.
 
@@ -57,7 +57,10 @@ def sign_in(
     session.expunge(user)
     session.rollback()
     give_back(session, counted)
-    return session.merge(user, load=False)
+    found = session.merge(user, load=False)
+    freshen(found, password)
+    session.flush()
+    return found
 
 
 def _limits(secret: bytes, name: str, network: str, known: str | None) -> list[Limit]:

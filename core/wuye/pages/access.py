@@ -145,7 +145,7 @@ def signed_in(estate: str | None = None) -> Caller:
     except Unauthenticated as error:
         raise Unauthenticated(_("Your session has ended: sign in again.")) from error
     clock = installation().clock
-    if request.method == "GET" and sessions.is_due(clock, caller.expires_at):
+    if request.method == "GET" and sessions.is_due(clock, caller.used_at):
         sessions.touch(request_session(), clock, cookie)
         request_session().commit()
     return caller

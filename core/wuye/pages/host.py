@@ -57,15 +57,7 @@ def register(app: Flask) -> None:
     """Add the pages."""
 
     def add(rule: str, name: str, view: Callable[..., Any], *methods: str, largest: int | None = None) -> None:
-        def respond(**rest: Any) -> Any:
-            if largest is not None and browser.cookie() is not None:
-                request.max_content_length = largest
-            caller = signed_in()
-            if not caller.host_admin:
-                raise NotFound
-            return view(caller, **rest)
-
-        app.add_url_rule(rule, f"pages.host{name}", declare(respond, Access((SIGNED_IN,))), methods=list(methods))
+        add_host_page(app, rule, name, view, *methods, largest=largest)
 
     add("/host", "", _estates, "GET")
     add("/host/new", ".new", _new, "GET", "POST")
@@ -81,12 +73,32 @@ def _told(view: Callable[..., tuple[str, int, dict[str, Any]]]) -> Callable[...,
 
     def respond(caller: Caller, **rest: Any) -> Any:
         template, status, values = view(caller, **rest)
-        return _show(template, status, **values) if template else values["to"]
+        return show(template, status, **values) if template else values["to"]
 
     return respond
 
 
-def _show(template: str, status: int = 200, **values: Any) -> Any:
+def add_host_page(
+    app: Flask, rule: str, name: str, view: Callable[..., Any], *methods: str, largest: int | None = None
+) -> None:
+    """Add a page of the console; `view(caller, …)` is called for host admins alone.
+
+    `largest` is how many bytes a form may have, where that is more than usual.
+    """
+
+    def respond(**rest: Any) -> Any:
+        if largest is not None and browser.cookie() is not None:
+            request.max_content_length = largest
+        caller = signed_in()
+        if not caller.host_admin:
+            raise NotFound
+        return view(caller, **rest)
+
+    app.add_url_rule(rule, f"pages.host{name}", declare(respond, Access((SIGNED_IN,))), methods=list(methods))
+
+
+def show(template: str, status: int = 200, **values: Any) -> Any:
+    """Return a page of the console."""
     place = installation()
     token = browser.proof(place.database.secret, browser.cookie() or "")
     manifests = place.plugins.registry.manifests
@@ -107,7 +119,7 @@ def _estates(_caller: Caller) -> Any:
     rows = _facts(found[:_SHOWN])
     further = found[_SHOWN - 1].code if len(found) > _SHOWN else None
     failed = dict(installation().plugins.failed)
-    return _show("host.html", rows=rows, total=total, further=further, q=wanted, failed=failed, health=_health())
+    return show("host.html", rows=rows, total=total, further=further, q=wanted, failed=failed, health=_health())
 
 
 def _facts(estates: Any) -> list[dict[str, Any]]:
@@ -191,7 +203,7 @@ def _new(caller: Caller) -> Any:
         except Problem as error:
             problem = error
     plugins = [(name, installation().plugins.registry.manifests[name]) for name in installation().plugins.names]
-    return _show(
+    return show(
         "host_new.html", problem.status if problem else 200, problem=problem, form=request.form, plugins=plugins,
         zones=sorted(available_timezones()), locales=[each for each in LANGUAGES if each[0] in LOCALES],
         chosen=request.form.getlist("plugins") if problem else [name for name, _manifest in plugins],
@@ -207,7 +219,7 @@ def _created(caller: Caller) -> Any:
     with place.database.session() as session:
         info = find_estate(session, code)
     address = place.letters.address("invitation", invited.link, request.host_url)
-    return _show(
+    return show(
         "host_invited.html", estate=info, slip=slip_of(invited.email, address, moment(info, invited.expires_at))
     )
 
@@ -271,7 +283,7 @@ def _estate(caller: Caller, code: str) -> Any:
         ).all()
     facts = _facts([row])[0]
     now = installation().clock.now()
-    return _show(
+    return show(
         "host_estate.html", problem.status if problem else 200, row=facts, estate=row, counts=counts, tasks=recent,
         problem=problem, asked=asked, running=any(each.running for each in recent),
         sized=sized, ago=lambda at: ago(at, now), since=format_date(row.created_at.astimezone(ctx.estate.tzinfo), locale=current_locale()), empty=not counts.get("core_property"),

@@ -11,7 +11,9 @@ from wuye.pages import (
     details,
     errors,
     field,
+    forgotten,
     host,
+    host_users,
     imports,
     installable,
     invitation,
@@ -20,6 +22,8 @@ from wuye.pages import (
     password,
     plugin_settings,
     portal,
+    profile,
+    profile_tokens,
     searching,
     settings,
     signin,
@@ -49,10 +53,14 @@ def register(app: Flask) -> None:
     members.register(app)
     invitation.register(app)
     password.register(app)
+    profile.register(app)
+    profile_tokens.register(app)
     for declared in app.extensions["wuye"].plugins.registry.settings.values():
         plugin_settings.register(app, declared)
     imports.register_overview(app)
     host.register(app)
+    host_users.register(app)
+    forgotten.register(app)
     portal.register(app)
     telephone.register(app)
     field.register(app)

@@ -25,6 +25,11 @@ def moment(estate: EstateInfo, at: datetime) -> str:
     return format_datetime(at, "medium", tzinfo=estate.tzinfo, locale=current_locale())
 
 
+def utc(at: datetime) -> str:
+    """Return a time in full for who belongs to no estate, and so to no zone."""
+    return f"{format_datetime(at, 'medium', tzinfo=UTC, locale=current_locale())} UTC"
+
+
 def day(value: date) -> str:
     """Return a calendar day."""
     return format_date(value, "medium", locale=current_locale())

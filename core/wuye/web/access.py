@@ -9,6 +9,7 @@ from flask import Flask, current_app, g, request
 from wuye.context import Actor, Context
 from wuye.errors import Forbidden, NotFound, Unauthenticated
 from wuye.i18n import _, negotiate, use_locale
+from wuye.identity import own_tokens
 from wuye.identity.services import Caller, identify, identify_browser, permissions_of
 from wuye.ids import uuid7
 from wuye.installation import Installation
@@ -76,7 +77,11 @@ def call_for(estate: str | None, *, page: bool = False) -> Caller:
             return caller
         if page:
             raise Unauthenticated(_("Sign in to see this page."))
-    return identify(request_session(), secret, now, bearer_token(), estate, demo=demo)
+    caller = identify(request_session(), secret, now, bearer_token(), estate, demo=demo)
+    if caller.used_at is None or caller.used_at < now - own_tokens.TOUCH:
+        own_tokens.touch(request_session(), place.clock, caller.credential)
+        request_session().commit()
+    return caller
 
 
 def estate_context(estate: str, plugin: str) -> Context:

@@ -92,6 +92,18 @@ def test_people_are_invited_by_a_link_that_is_printed(wuye):
     wuye("estate", "delete", "pines", "--yes")
 
 
+def test_accounts_are_closed_opened_and_reset_by_the_operator(wuye):
+    agent = "agent@demo.example"
+    wuye("user", "disable", agent)
+    people = {row["email"]: row["active"] for row in json.loads(wuye("user", "list", "--json").stdout)}
+    assert people[agent] is False
+    wuye("user", "enable", agent)
+    assert re.search(r"/password/[\w-]{54}\n", wuye("user", "reset", agent).stdout)
+    assert json.loads(wuye("user", "sessions", agent, "--json", "--end").stdout) == []
+    assert "last host admin" in wuye("user", "disable", "admin@demo.example", code=1).stderr
+    wuye("user", "disable", "nobody@demo.example", code=1)
+
+
 def test_roles_are_given_to_members_alone_unless_the_operator_insists(wuye):
     wuye("user", "create", "robot@test.example")
     refused = wuye("user", "grant", "robot@test.example", "core.auditor", "--estate", "demo", code=1)
