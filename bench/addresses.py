@@ -29,6 +29,9 @@ class World:
     place_code: str = ""
     report_code: str = ""
     export: str = ""
+    task: str = ""
+    invitation: str = ""
+    password: str = ""
     asset: tuple[str, str] = ("", "")
 
 
@@ -216,6 +219,10 @@ _SPECIAL = {
     "pages.host": lambda _world: [("", {}), ("q=bench-7", {})],
     "pages.host.estate": lambda world: [("", {"code": world.estate})],
     "pages.host.export": lambda world: [("", {"code": world.estate, "task": world.export})],
+    "pages.tasks.one": lambda world: [("", {"identity": world.task})],
+    "pages.tasks.file": lambda world: [("", {"identity": world.task})],
+    "pages.invitation": lambda world: [("", {"link": world.invitation})],
+    "pages.password": lambda world: [("", {"link": world.password})],
     "pages.static": lambda world: [("", dict(zip(("version", "name"), world.asset, strict=True)))],
     "portal.guest": lambda world: [("", {"code": world.place_code})],
     "portal.follow": lambda world: [("", {"code": world.place_code, "follow": world.report_code})],

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -27,9 +28,10 @@ from sqlalchemy import select
 from wuye.config import Settings
 from wuye.context import Actor
 from wuye.db.local import LocalPostgres
-from wuye.estates.models import EstateTask
 from wuye.files import services as files
+from wuye.identity.invitations import invite
 from wuye.identity.models import User
+from wuye.identity.password_links import issue
 from wuye.identity.services import add_member, create_user, find_user
 from wuye.identity.sessions import begin
 from wuye.ids import uuid7
@@ -37,7 +39,9 @@ from wuye.imports import runs
 from wuye.installation import Installation
 from wuye.pages.assets import assets
 from wuye.pages.portal import code_of
-from wuye.resources import query
+from wuye.resources import query, service
+from wuye.tasks import services as tasks
+from wuye.tasks.models import Task
 from wuye.web.app import create_app
 
 PORT = int(os.environ.get("BENCH_PORT", "18767"))
@@ -206,16 +210,20 @@ def look_around(place):
                     ctx, resource, query.parse(resource, {"filter[state]": [state], "limit": ["1"]})
                 ).items:
                     world.by_state[key, state] = str(found[0]["id"])
-            identity = world.rows[key][0]["id"]
-            world.files[key] = (
-                str(identity),
-                str(files.attach(ctx, resource, identity, "note.txt", BytesIO(b"seen"))["id"]),
-            )
+            row = world.rows[key][0]
+            owner = world.registry.resource_of_kind(row.get("kind", "")) or resource
+            if service.may_comment(ctx, owner):
+                file = files.attach(ctx, owner, row["id"], "note.txt", BytesIO(b"seen"))
+                world.files[key] = str(row["id"]), str(file["id"])
             if resource.importable and resource.create:
                 run = runs.begin(ctx, resource, "few.csv", BytesIO(b"number,name\n1,one\n"))
                 world.imports[key] = str(run.id)
                 run.rejected = 1
-        world.export = _exported(ctx)
+        world.export = _made(ctx, manager, "export_estate")
+        world.task = _made(ctx, manager, "export_list", resource="core.people")
+        world.invitation = invite(ctx, email=f"{uuid7()}@bench.example", roles=["core.staff"]).link
+        user, hour = ctx.session.get_one(User, manager), timedelta(hours=1)
+        world.password = issue(ctx.session, place.database.secret, place.clock, user, lifetime=hour)
         mine = world.registry.resources["customer_service.requests"]
         wanted = {"filter[requester]": [made["resident"]]}
         world.rows["mine"] = query.run(ctx, mine, query.parse(mine, wanted)).items
@@ -225,15 +233,12 @@ def look_around(place):
     return world
 
 
-def _exported(ctx):
-    """Put a small file where exports of the whole estate lie."""
-    task = EstateTask(
-        id=uuid7(), kind="export", state="done", file="bench.zip", size=4, created_at=ctx.now, finished_at=ctx.now
-    )
+def _made(ctx, user, kind, **wanted):
+    """Put a small file where those lie that a task has made, and return the task."""
+    task = Task(id=uuid7(), user_id=user, kind=kind, state="done", wanted=wanted, file="bench", file_name="bench.csv", size=4,
+                created_at=ctx.now, finished_at=ctx.now)  # fmt: skip
     ctx.session.add(task)
-    folder = ctx.data / "exports"
-    folder.mkdir(exist_ok=True)
-    (folder / "bench.zip").write_bytes(b"PK..")
+    (tasks.folder(ctx) / "bench").write_bytes(b"a,b\n")
     return str(task.id)
 
 

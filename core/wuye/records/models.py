@@ -51,6 +51,7 @@ class Record(Tracked, Base):
         scoped_index("thread_id"),
         # Not every record has these.
         _partial("kind_external_id", "kind", "external_id", where="external_id IS NOT NULL", unique=True),
+        _partial("created_by", "created_by", "opened_at", "id", where="created_by IS NOT NULL"),
         _partial("closed_at", "closed_at", "kind", where="closed_at IS NOT NULL"),
         _partial("priority", "kind", "priority", "opened_at", "id", where="priority <> 'normal'"),
         # What is open is little, however much was done: lists and counts of it never read the rest.

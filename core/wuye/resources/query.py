@@ -22,7 +22,6 @@ from sqlalchemy import (
     Integer,
     Select,
     Uuid,
-    and_,
     any_,
     bindparam,
     func,
@@ -32,9 +31,12 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    union,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
+from sqlalchemy.sql.elements import BooleanClauseList
+from sqlalchemy.sql.operators import or_ as or_operator
 
 from wuye.context import Context
 from wuye.errors import BadRequest, FieldError, Forbidden, Text
@@ -251,6 +253,16 @@ def _own(model: type[Any], user: ColumnElement[Any], person: ColumnElement[Any])
     return or_(model.created_by == user, model.requester_id == person, model.assignee_id == person)
 
 
+def _ways(rule: ColumnElement[bool] | None) -> list[ColumnElement[bool]]:
+    """Return the ways in which a row can be visible: what a rule joins by "or", each of which has an index of its own.
+
+    As one condition they would have none, and all of the estate be read for the few rows that somebody sees.
+    """
+    if isinstance(rule, BooleanClauseList) and rule.operator is or_operator:
+        return list(rule.clauses)
+    return [] if rule is None else [rule]
+
+
 @dataclass(frozen=True)
 class _FilterShape:
     """What of a filter changes the statement: its words, the places of its other values, whether null is among them.
@@ -311,7 +323,9 @@ def _prepare(resource: Resource, shape: _Shape) -> _Prepared:
     """
     statement, row = select_fields(resource, shape.names, reveal=shape.reveal)
     if shape.one:
-        one = _narrowed(resource, statement.where(resource.model.id == bindparam("identity", type_=Uuid())), shape)
+        one = statement.where(resource.model.id == bindparam("identity", type_=Uuid()))
+        if shape.own:
+            one = one.where(_own_of(resource.model))
         compiled = one.compile(dialect=_DIALECT)
         return _Prepared(one.where, compiled.string, compiled.params, row)
     attribute, identifier, order = _order(resource, shape)
@@ -329,35 +343,66 @@ def _page(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None) -
     """Return the statement of the ids on a list's page."""
     attribute, identifier, order = _order(resource, shape)
     model = _header_of(resource, shape, attribute) if rule is None else resource.model
-    statement = select(identifier).select_from(model)
-    if resource.kind is not None:
-        statement = statement.where(model.kind == word(resource.kind))
-    statement = _narrowed(resource, statement, shape, model)
-    if rule is not None:
-        statement = statement.where(rule)
-    if shape.after != "start":
-        descending = shape.sort.startswith("-")
-        statement = statement.where(_beyond(attribute, identifier, null=shape.after == "null", descending=descending))
-    return statement.order_by(*order).limit(literal_column(str(shape.most), Integer()))
+    limit = literal_column(str(shape.most), Integer())
+    statement = _narrowed(resource, select(identifier).select_from(model), shape, model)
+    ways = [[way] for way in _ways(_own_of(model) if shape.own else rule)] or [[]]
+    parts = [[*way, *part] for way in ways for part in _stretches(shape, attribute, identifier)]
+    if len(parts) == 1:
+        return statement.where(*parts[0]).order_by(*order).limit(limit)
+    # Without "nulls last", so that an index gives each part in its order in either direction.
+    column = attribute.desc() if shape.sort.startswith("-") else attribute.asc()
+    each = statement.add_columns(attribute.label("sorted")).order_by(column, order[1]).limit(limit)
+    found = union(*(each.where(*part) for part in parts)).subquery()
+    return select(found.c.id).order_by(*_directed(found.c.sorted, found.c.id, attribute, shape)).limit(limit)
+
+
+def _stretches(shape: _Shape, attribute: Any, identifier: Any) -> list[list[ColumnElement[bool]]]:
+    """Return what a list is put together from in its order, as conditions: the rows with a value, then those without.
+
+    Each begins after the cursor. Of a column that is never null there is one stretch.
+    """
+    descending = shape.sort.startswith("-")
+    identity, value = bindparam("after_id", type_=Uuid()), bindparam("after_value", type_=attribute.type)
+
+    def beyond(row: Any, limit: Any) -> list[ColumnElement[bool]]:
+        return [row < limit if descending else row > limit]
+
+    # A row comparison is one index condition.
+    later = beyond(tuple_(attribute, identifier), tuple_(value, identity)) if shape.after == "value" else []
+    if not attribute.property.columns[0].nullable:
+        return [later]
+    absent = [attribute.is_(None), *(beyond(identifier, identity) if shape.after == "null" else [])]
+    return [absent] if shape.after == "null" else [[attribute.is_not(None), *later], absent]
 
 
 def _order(resource: Resource, shape: _Shape) -> tuple[Any, Any, tuple[ColumnElement[Any], ...]]:
     """Return the column that a list is ordered by, the id beside it, and the order of both."""
     attribute = attribute_of(resource, shape.sort.removeprefix("-"))
-    column = attribute.property.columns[0]
     # The id of the same table: one index has both, which a header's column and a department's own id never share.
-    identifier = column.table.c.id
+    identifier = attribute.property.columns[0].table.c.id
+    return attribute, identifier, _directed(attribute, identifier, attribute, shape)
+
+
+def _directed(value: Any, identifier: Any, attribute: Any, shape: _Shape) -> tuple[ColumnElement[Any], ...]:
+    """Return the order by a value and the id, in a shape's direction; rows without a value come last."""
     descending = shape.sort.startswith("-")
-    first = attribute.desc() if descending else attribute.asc()
-    if column.nullable:
+    first = value.desc() if descending else value.asc()
+    if attribute.property.columns[0].nullable:
         first = first.nulls_last()
-    return attribute, identifier, (first, identifier.desc() if descending else identifier.asc())
+    return first, identifier.desc() if descending else identifier.asc()
+
+
+def _own_of(model: Any) -> ColumnElement[bool]:
+    """Return the condition of own records for the actor that the parameters name."""
+    return _own(model, bindparam("own_user", type_=Uuid()), bindparam("own_person", type_=Uuid()))
 
 
 def _narrowed(resource: Resource, statement: Select[Any], shape: _Shape, model: Any = None) -> Select[Any]:
-    """Add the conditions of a shape's filters, its search and its narrowing to own rows, on the resource's model or the
-    one given."""
+    """Add the conditions of a resource's kind and of a shape's filters and search, on the resource's model or the one
+    given; who sees what is not among them."""
     model = model or resource.model
+    if resource.kind is not None:
+        statement = statement.where(model.kind == word(resource.kind))
     for number, of in enumerate(shape.filters):
         within = isinstance(resource.instance.dump_fields[of.name], fields.Category)
         for condition in _conditions(getattr(model, resource.attributes[of.name]), number, of, within=within):
@@ -366,9 +411,6 @@ def _narrowed(resource: Resource, statement: Select[Any], shape: _Shape, model: 
         statement = statement.where(search.matches(model.id))
     if shape.among:
         statement = statement.where(model.id == any_(bindparam("among", type_=ARRAY(Uuid()))))
-    if shape.own:
-        user, person = bindparam("own_user", type_=Uuid()), bindparam("own_person", type_=Uuid())
-        statement = statement.where(_own(model, user, person))
     return statement
 
 
@@ -406,21 +448,6 @@ def _conditions(attribute: Any, number: int, of: _FilterShape, *, within: bool) 
         yield attribute >= bindparam(f"filter_{number}_low", type_=attribute.type)
     if "high" in of.ends:
         yield attribute <= bindparam(f"filter_{number}_high", type_=attribute.type)
-
-
-def _beyond(attribute: Any, identifier: Any, *, null: bool, descending: bool) -> ColumnElement[bool]:
-    """Return the condition of the rows that come after the cursor; rows without a value come last."""
-    identity = bindparam("after_id", type_=Uuid())
-    later: ColumnElement[bool] = identifier < identity if descending else identifier > identity
-    if null:
-        return and_(attribute.is_(None), later)
-    value = bindparam("after_value", type_=attribute.type)
-    if not attribute.property.columns[0].nullable:
-        # A row comparison is one index condition; it exists only for columns that are never null.
-        row, limit = tuple_(attribute, identifier), tuple_(value, identity)
-        return row < limit if descending else row > limit
-    beyond = attribute < value if descending else attribute > value
-    return or_(beyond, and_(attribute == value, later), attribute.is_(None))
 
 
 def _parameters(ctx: Context, resource: Resource, query: Query) -> dict[str, Any]:
@@ -556,13 +583,13 @@ def _count(resource: Resource, shape: _Shape, rule: ColumnElement[bool] | None, 
     A rule may have a list in it, for which the `values` must be known.
     """
     model = _header_of(resource, shape) if rule is None else resource.model
-    statement: Select[Any] = select(literal_column("1")).select_from(model)
-    if resource.kind is not None:
-        statement = statement.where(model.kind == word(resource.kind))
-    statement = _narrowed(resource, statement, shape, model)
-    if rule is not None:
-        statement = statement.where(rule)
-    statement = statement.limit(literal_column(str(shape.most), Integer()))
+    limit = literal_column(str(shape.most), Integer())
+    each = _narrowed(resource, select(model.id).select_from(model), shape, model).limit(limit)
+    ways = _ways(_own_of(model) if shape.own else rule)
+    if len(ways) > 1:
+        statement = select(union(*(each.where(way) for way in ways)).subquery().c.id).limit(limit)
+    else:
+        statement = each.where(*ways)
     compiled = statement.compile(dialect=_DIALECT)
     if rule is None:
         return _Prepared(statement.where, compiled.string, compiled.params, lambda _row: {})
@@ -584,11 +611,12 @@ def groups(ctx: Context, resource: Resource, query: Query, by: Sequence[Any]) ->
     model = _header_of(resource, shape, *by) if rule is None else resource.model
     by = [getattr(model, each.key) for each in by]
     total = func.count().label("rows_counted")
-    statement: Select[Any] = select(*by, total).select_from(model)
-    if resource.kind is not None:
-        statement = statement.where(model.kind == word(resource.kind))
-    statement = _narrowed(resource, statement, shape, model)
-    if rule is not None:
-        statement = statement.where(rule)
+    statement = _narrowed(resource, select(*by, total).select_from(model), shape, model)
+    ways = _ways(_own_of(model) if own_only else rule)
+    if len(ways) > 1:
+        seen = union(*(_narrowed(resource, select(model.id), shape, model).where(way) for way in ways)).subquery()
+        statement = statement.where(model.id.in_(select(seen.c.id)))
+    else:
+        statement = statement.where(*ways)
     rows = ctx.session.connection().execute(statement.group_by(*by).order_by(total.desc()).limit(500), values)
     return [tuple(row) for row in rows]
