@@ -1,7 +1,7 @@
 """Putting an exported estate back, here or in another installation: in one transaction, hence whole or not at all.
 
 It is written with no more rights than a request has, so whatever an archive says, no row of another estate can be made by it.
-Files come first, each under the name of what it contains: what an interrupted import has brought is found again.
+Files come last, each under the name of what it contains: what a killed import has brought is found again.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import orjson
 import psycopg
@@ -19,7 +19,7 @@ from sqlalchemy import select
 from wuye.archives import places, rows
 from wuye.archives.estate_archive import EstateArchive
 from wuye.archives.estate_export import is_exported
-from wuye.archives.manifest import Manifest
+from wuye.archives.manifest import Manifest, StoredFile
 from wuye.db.base import Base
 from wuye.db.session import EstateSession
 from wuye.errors import Conflict, FieldError, Invalid
@@ -28,7 +28,6 @@ from wuye.estates.services import check_code, system_actor
 from wuye.files import storage
 from wuye.i18n import _
 from wuye.identity.models import Membership, User
-from wuye.ids import uuid7
 from wuye.installation import Installation, find_estate
 from wuye.records import search
 from wuye.records.models import TimelineHead
@@ -81,9 +80,8 @@ def import_estate(
     with EstateArchive.open(file) as archive:
         _refuse_misfits(place, archive.manifest, without)
         old = UUID(archive.manifest.estate["id"])
-        new, name = (uuid7(), check_code(code)) if code else (old, archive.manifest.estate["code"])
+        new, name = (copy_of(old, check_code(code)), code) if code else (old, archive.manifest.estate["code"])
         _refuse_taken(place, new, name)
-        _bring_files(archive, storage.folder_of(place.settings.data, new), progress)
         with place.database.session() as session:
             try:
                 count = _load(session, archive, _Change(old, new, name), frozenset(without), progress)
@@ -100,9 +98,15 @@ def import_estate(
             }
             ctx.note(new, new, "estate_imported", told, "staff")
             ctx.seal()
+            _bring_files(archive, storage.folder_of(place.settings.data, new), progress)
         return Imported(
             new, name, count, archive.manifest.files, members, tuple(others), archive.manifest.missing
         )  # fmt: skip
+
+
+def copy_of(original: UUID, code: str) -> UUID:
+    """Return the id of an estate's copy under a code: the same each time, so that a repeated import finds its files."""
+    return uuid5(original, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,23 +168,34 @@ def _refuse_taken(place: Installation, identity: UUID, code: str) -> None:
 
 
 def _bring_files(archive: EstateArchive, folder: Path, progress: rows.Progress) -> None:
+    """Put the files into the estate's folder, before its rows are committed: nobody else can make this estate until then.
+
+    What is brought stays if the process is killed, and is found by the next import; if the file is damaged it goes again.
+    """
     files = archive.files()
-    for number, file in enumerate(files, 1):
-        target = folder / file.path
-        if not (target.is_file() and places.digest_of(target) == file.sha256):
-            places.make_folder(target.parent)
-            draft = target.with_name(f".importing-{target.name}")
-            draft.unlink(missing_ok=True)
-            with archive.part(f"files/{file.path}") as content, places.created(draft) as copy:
-                digest = hashlib.sha256()
-                while chunk := content.read(1 << 20):
-                    digest.update(chunk)
-                    copy.write(chunk)
-            if digest.hexdigest() != file.sha256:
-                draft.unlink()
-                raise archive.damaged(f"files/{file.path}")
-            draft.replace(target)
-        progress(_("Files"), number, len(files))
+    try:
+        for number, file in enumerate(files, 1):
+            _bring_file(archive, file, folder / file.path)
+            progress(_("Files"), number, len(files))
+    except Exception:
+        storage.forget(folder)
+        raise
+
+
+def _bring_file(archive: EstateArchive, file: StoredFile, target: Path) -> None:
+    if target.is_file() and places.digest_of(target) == file.sha256:
+        return
+    places.make_folder(target.parent)
+    draft = target.with_name(f".importing-{target.name}")
+    draft.unlink(missing_ok=True)
+    digest = hashlib.sha256()
+    with archive.part(f"files/{file.path}") as content, places.created(draft) as copy:
+        while chunk := content.read(1 << 20):
+            digest.update(chunk)
+            copy.write(chunk)
+    if digest.hexdigest() != file.sha256:
+        raise archive.damaged(f"files/{file.path}")
+    draft.replace(target)
 
 
 def _load(

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from wuye.archives.estate_export import export_estate, is_exported
-from wuye.archives.estate_import import import_estate
+from wuye.archives.estate_import import copy_of, import_estate
 from wuye.db.base import Base
 from wuye.errors import Conflict, Invalid
 from wuye.estates import lifecycle
@@ -190,6 +190,7 @@ def test_what_is_damaged_is_named_and_leaves_nothing(garden, exported, part):
         import_estate(garden.place, rewritten(exported, **{name: bytes(content)}), code=code)
     assert name in str(refused.value) or "fit together" in str(refused.value)
     assert not exists(garden.place, code)
+    assert not storage.folder_of(garden.place.settings.data, copy_of(garden.info.id, code)).exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip file"])
