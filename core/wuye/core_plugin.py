@@ -12,6 +12,7 @@ from wuye.estates import tasks as estate_tasks
 from wuye.i18n import _
 from wuye.identity import invitations
 from wuye.identity.codes import sign_out_person, sign_out_who_left
+from wuye.identity.decisions import CoreSettings
 from wuye.imports.runs import purge as purge_imports
 from wuye.imports.work import proceed
 from wuye.jobs.core_jobs import purge_idempotency_keys, purge_notifications, purge_undo_steps
@@ -34,6 +35,7 @@ from wuye.referrals.services import open_referral, record_of, refer
 from wuye.resources.declaration import Look, Resource, View
 from wuye.resources.query import own
 from wuye.resources.schemas import RecordSchema
+from wuye.settings.declaration import Settings
 from wuye.tasks import acting, exporting
 from wuye.tasks import services as tasks
 
@@ -158,6 +160,11 @@ class Core(Plugin):
         yield tasks.job(acting.KIND, acting.act_on_many)
         yield Job("purge_tasks", tasks.purge, cron="23 * * * *")
         yield Job("purge_imports", purge_imports, cron="11 20 * * *")
+
+    @hookimpl
+    def register_settings(self) -> Iterable[Settings]:
+        """Let an estate decide about its accounts."""
+        yield Settings(CoreSettings)
 
     @hookimpl
     def register_notifications(self) -> Iterable[NotificationKind]:

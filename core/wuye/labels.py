@@ -44,6 +44,11 @@ def department_label(registry: Registry, code: str) -> Text:
     return LazyText(manifest.label, {}) if manifest is not None else DEPARTMENTS.get(code) or _as_words(code)
 
 
+def settings_label(registry: Registry, plugin: str) -> Text:
+    """Return what the settings of a plugin are called."""
+    return _("General") if plugin == "core" else department_label(registry, plugin)
+
+
 def category_label(code: str) -> Text:
     """Return what a category is called, the general before the particular: `repair.leak` → “Repairs / Leaks”."""
     if code == "*":

@@ -20,12 +20,12 @@ PAGES = [
     ("asked", "/customer-service/requests/{request}"),
     ("action", "/customer-service/requests/{request}/actions/answer"),
     ("place-code", "/places/{place}/code"), ("search", "/search?q=漏"), ("plugins", "/settings"),
-    ("maintenance-settings", "/settings/plugins/maintenance"), ("service-settings", "/settings/plugins/customer-service"),
+    ("general-settings", "/settings/plugins/core"), ("maintenance-settings", "/settings/plugins/maintenance"), ("service-settings", "/settings/plugins/customer-service"),
     ("notifications", "/notifications"), ("tasks", "/tasks"), ("members", "/settings/members"), ("routing", "/settings/routing"), ("import-words", "/settings/imports"), ("absent", "/nothing-here"),
 ]  # fmt: skip
 
 #: Pages of one's own account, which belong to no estate.
-OWN = {"profile": "/profile", "profile-tokens": "/profile/tokens"}
+OWN = {"profile": "/profile", "profile-tokens": "/profile/tokens", "second-factor": "/profile/second-factor"}
 
 #: What is no page of its own, or is looked at by tests of its own: answers to scripts, files, what an import or a task is later.
 OTHERS = {"palette", "suggest", "rejected", "run", "act", "one", "file", "notifications.stream"}

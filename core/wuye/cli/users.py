@@ -14,7 +14,7 @@ from wuye.context import Actor
 from wuye.db.session import EstateSession
 from wuye.errors import NotFound
 from wuye.i18n import _
-from wuye.identity import accounts, invitations, links, members, password_links, services, sessions, trail
+from wuye.identity import accounts, factors, invitations, links, members, password_links, services, sessions, trail
 from wuye.identity.models import Membership, User
 from wuye.installation import Installation, find_estate
 
@@ -204,6 +204,24 @@ def list_sessions(email: str, end: bool, as_json: bool) -> None:
         if end:
             sessions.end_all(session, place.clock, user.id)
             say(_("{email} is signed out everywhere.", email=user.email))
+
+
+@user_command.command("reset-factor")
+@click.argument("email")
+def reset_factor(email: str) -> None:
+    """Take somebody's lost second factor away; they are told, and signed out everywhere.
+
+    Example: wuye user reset-factor chen@example.com
+    """
+    with installation() as place:
+        with place.database.session() as session:
+            user = services.find_user(session, email)
+            factors.turn_off(session, user.id)
+            sessions.end_all(session, place.clock, user.id)
+        trail.tell(place, user, "account_factor", _operator(), notice=trail.RESET)
+        if place.letters.mailbox is not None:
+            trail.tell_reset(place, email, user.locale)
+        say(_("The second factor of {email} was reset.", email=user.email))
 
 
 def _operator() -> Actor:

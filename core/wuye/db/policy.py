@@ -21,6 +21,8 @@ GLOBAL_TABLES = frozenset(
         "core_api_token",
         "core_browser_session",
         "core_password_link",
+        "core_recovery_code",
+        "core_second_factor",
         "core_sign_in_failure",
     }
 )

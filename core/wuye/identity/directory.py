@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from wuye.errors import NotFound
 from wuye.estates.models import Estate
-from wuye.identity.models import BrowserSession, Membership, User
+from wuye.identity.models import BrowserSession, Membership, SecondFactor, User
 
 #: Accounts on one page.
 SHOWN = 50
@@ -27,6 +27,7 @@ class Account(NamedTuple):
     has_password: bool
     estates: int
     used_at: datetime | None
+    second_factor: bool
 
 
 def search(session: Session, wanted: str = "", after: str = "") -> Sequence[Account]:
@@ -54,9 +55,10 @@ def one(session: Session, user_id: UUID) -> Account:
 def _accounts() -> Select[Any]:
     joined = select(func.count()).where(Membership.user_id == User.id).correlate(User).scalar_subquery()
     used = select(func.max(BrowserSession.used_at)).where(BrowserSession.user_id == User.id)
+    factor = select(SecondFactor.user_id).where(SecondFactor.user_id == User.id, SecondFactor.confirmed_at.is_not(None))
     return select(
         User.id, User.email, User.name, User.active, User.host_admin, User.password_hash.is_not(None), joined,
-        used.correlate(User).scalar_subquery(),
+        used.correlate(User).scalar_subquery(), factor.correlate(User).exists(),
     )  # fmt: skip
 
 

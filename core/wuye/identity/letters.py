@@ -63,6 +63,21 @@ class Letters:
             )
             self._send(to, str(subject), str(text))
 
+    def send_reset_notice(self, *, to: str, locale: str) -> None:
+        """Tell the owner of an account that its second factor is gone.
+
+        Raises:
+            OSError, smtplib.SMTPException: it could not be handed over.
+        """
+        with use_locale(locale):
+            subject = _("Your second factor was reset")
+            text = _(
+                "The second factor of {email} was reset by whoever runs the installation.\n\n"
+                "If you did not ask for it, change your password and tell them at once.\n",
+                email=to,
+            )
+            self._send(to, str(subject), str(text))
+
     def _send(self, to: str, subject: str, text: str) -> None:
         assert self.mailbox is not None, "who sends has asked whether there is a mail server"
         self.mailbox.send(self.clock, to=to, subject=subject, text=text)

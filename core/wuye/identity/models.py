@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -83,6 +83,30 @@ class PasswordLink(Base):
     expires_at: Mapped[datetime]
 
 
+class SecondFactor(Base):
+    """A user's app for one-time codes: `seed` is what its key is made from, together with the installation's secret.
+
+    It counts from `confirmed_at` on; `last_step` is the last half minute (since 1970) whose code was used.
+    """
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("core_user.id", ondelete="CASCADE"), primary_key=True)
+    seed: Mapped[str]
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+
+
+class RecoveryCode(Base):
+    """A code that stands in for the app, once: kept as a keyed hash."""
+
+    __table_args__ = (UniqueConstraint("user_id", "digest"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("core_user.id", ondelete="CASCADE"))
+    digest: Mapped[str]
+    used_at: Mapped[datetime | None]
+
+
 class SignInFailure(Base):
     """A sign-in that failed, kept for a few minutes: `subject` is a hash of the address or the network address."""
 
@@ -134,7 +158,7 @@ class BrowserSession(Base):
 
     It ends at `expires_at` at the latest, and at `idle_until` unless it is used. `kept` is a device of one's own, which
     stays signed in for longer; `agent` is what the browser says it is, for the list of one's devices, and `used_at` when it
-    was here last, to some minutes.
+    was here last, to some minutes. While it is `waiting` it is good for one thing alone: to enter the code of the second factor.
     """
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -143,6 +167,7 @@ class BrowserSession(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("core_user.id", ondelete="CASCADE"), index=True)
     agent: Mapped[str] = mapped_column(default="")
     kept: Mapped[bool] = mapped_column(default=False)
+    waiting: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     used_at: Mapped[datetime]
     idle_until: Mapped[datetime]

@@ -204,6 +204,7 @@ def create_token(
 class Caller:
     """Who a token or a browser stands for, and what they are in the estate that was asked for (None: no member).
 
+    `browser` tells a browser's session from a token, `second_factor` whether its user has one (not looked up for a token).
     `credential` is the token or the session itself, `used_at` when it was noted to be in use for the last time.
     """
 
@@ -215,6 +216,8 @@ class Caller:
     expires_at: datetime
     credential: UUID
     used_at: datetime | None
+    browser: bool
+    second_factor: bool
     estate: EstateInfo | None
     suspended: bool
     person_id: UUID | None
@@ -231,6 +234,9 @@ class _CallerRow(NamedTuple):
     revoked_at: datetime | None
     credential: UUID
     used_at: datetime | None
+    waiting: bool
+    second_factor: bool
+    browser: bool
     user_id: UUID
     name: str
     user_locale: str | None
@@ -250,14 +256,14 @@ class _CallerRow(NamedTuple):
     announced: str | None
 
 
-def _caller(source: str, scopes: str, expires: str, estate: str) -> str:
+def _caller(source: str, scopes: str, expires: str, factor: str, estate: str) -> str:
     """Return the statement that finds out who calls by a token or a browser's cookie.
 
     To save a round trip it also announces the estate, if it is the one that its code stood for the last time and the
     caller is a member of it.
     """
     return f"""
-    SELECT t.digest, {scopes}, {expires}, t.revoked_at, t.id, t.used_at, u.id, u.name, u.locale, u.active, u.demo, u.host_admin,
+    SELECT t.digest, {scopes}, {expires}, t.revoked_at, t.id, t.used_at, {factor}, u.id, u.name, u.locale, u.active, u.demo, u.host_admin,
         e.id, e.code, e.name, e.zone, e.locale, e.state, m.id, m.person_id, m.roles,
         ARRAY(SELECT p.plugin FROM core_estate_plugin p WHERE p.estate_id = e.id AND p.enabled),
         CASE WHEN m.id IS NOT NULL AND e.id = %(expected)s THEN set_config('wuye.estate', %(signed)s, true) END
@@ -269,8 +275,10 @@ def _caller(source: str, scopes: str, expires: str, estate: str) -> str:
     """  # noqa: S608 (its parts are the literals below)
 
 
-_BY_TOKEN = _caller("core_api_token", "t.scopes", "t.expires_at", "AND e.id = t.estate_id")
-_BY_BROWSER = _caller("core_browser_session", "ARRAY['*']", "least(t.expires_at, t.idle_until)", "")
+_FACTOR = """t.waiting,
+        EXISTS (SELECT FROM core_second_factor f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL), true"""
+_BY_TOKEN = _caller("core_api_token", "t.scopes", "t.expires_at", "false, false, false", "AND e.id = t.estate_id")
+_BY_BROWSER = _caller("core_browser_session", "ARRAY['*']", "least(t.expires_at, t.idle_until)", _FACTOR, "")
 
 
 #: Which estate a code stood for the last time; only a guess, since a code may be given away again.
@@ -314,7 +322,7 @@ def _identified(
     row = _CallerRow(*rows[0]) if rows else None
     if row is None or not hmac.compare_digest(row.digest, digest):
         return None
-    if row.revoked_at is not None or row.expires_at <= now or not row.active or (row.demo and not demo):
+    if row.revoked_at is not None or row.expires_at <= now or not row.active or (row.demo and not demo) or row.waiting:
         return None
     info = None
     if row.membership is not None:
@@ -323,7 +331,7 @@ def _identified(
         _estate_ids[row.code] = row.estate_id
     return Caller(
         row.user_id, row.name, row.user_locale, row.host_admin, frozenset(row.scopes), row.expires_at,
-        row.credential, row.used_at, info, row.state == "suspended", row.person_id, tuple(row.roles or ()), frozenset(row.plugins),
+        row.credential, row.used_at, row.browser, row.second_factor, info, row.state == "suspended", row.person_id, tuple(row.roles or ()), frozenset(row.plugins),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Browsers that somebody is signed in with: begun by a password, ended by time, by signing out, or from elsewhere."""
 
+import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,14 +18,23 @@ from wuye.identity.services import BROWSER
 IDLE, ABSOLUTE = timedelta(hours=8), timedelta(hours=24)
 KEPT = timedelta(days=30)
 
+#: How long a sign-in waits for the code of the second factor.
+WAITING = timedelta(minutes=10)
+
 #: How often at most it is noted that a session is in use: reading a page shall not write each time.
 _TOUCH = timedelta(minutes=5)
 
 
-def begin(session: Session, secret: bytes, clock: Clock, user: User, *, agent: str, kept: bool = False) -> str:
-    """Sign a browser in and return its cookie; every sign-in makes a new one."""
+def begin(
+    session: Session, secret: bytes, clock: Clock, user: User, *, agent: str, kept: bool = False, waiting: bool = False
+) -> str:
+    """Sign a browser in and return its cookie; every sign-in makes a new one.
+
+    While it is `waiting` for the second factor it counts as nobody's, and only for some minutes.
+    """
     token = tokens.make(secret, BROWSER)
     now = clock.now()
+    idle, absolute = (WAITING, WAITING) if waiting else (KEPT, KEPT) if kept else (IDLE, ABSOLUTE)
     session.add(
         BrowserSession(
             key=token.key,
@@ -34,12 +44,21 @@ def begin(session: Session, secret: bytes, clock: Clock, user: User, *, agent: s
             kept=kept,
             created_at=now,
             used_at=now,
-            idle_until=now + (KEPT if kept else IDLE),
-            expires_at=now + (KEPT if kept else ABSOLUTE),
+            waiting=waiting,
+            idle_until=now + idle,
+            expires_at=now + absolute,
         )
     )
     session.flush()
     return token.text
+
+
+def waiting(session: Session, secret: bytes, clock: Clock, cookie: str) -> BrowserSession | None:
+    """Return the session that waits for the second factor of who has this cookie; None if none does (any more)."""
+    row = session.scalar(select(BrowserSession).where(BrowserSession.key == tokens.key_of(cookie)))
+    if row is None or not hmac.compare_digest(row.digest, tokens.digest_of(cookie, secret, BROWSER)):
+        return None
+    return row if row.waiting and row.revoked_at is None and row.expires_at > clock.now() else None
 
 
 def is_due(clock: Clock, used_at: datetime | None) -> bool:
@@ -85,7 +104,7 @@ def active(session: Session, clock: Clock, user_id: UUID) -> Sequence[BrowserSes
     now = clock.now()
     return session.scalars(
         select(BrowserSession)
-        .where(BrowserSession.user_id == user_id, BrowserSession.revoked_at.is_(None))
+        .where(BrowserSession.user_id == user_id, BrowserSession.revoked_at.is_(None), ~BrowserSession.waiting)
         .where(BrowserSession.expires_at > now, BrowserSession.idle_until > now)
         .order_by(BrowserSession.created_at.desc())
     ).all()

@@ -33,6 +33,10 @@ CORE_KINDS = (
     NotificationKind("mentioned", _("{who} mentions you in {number}: {title}")),
     NotificationKind("commented", _("{who} comments on {number}: {title}")),
     NotificationKind("state_changed", _("{number} is now “{state}”: {title}")),
+    NotificationKind(
+        "second_factor_reset",
+        _("Your second factor was reset by {who}. If you did not ask for it, change your password and say so at once."),
+    ),
     NotificationKind("referral_offered", _("{number} is offered to your department: {title}")),
 )
 

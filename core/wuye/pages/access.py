@@ -131,8 +131,8 @@ def enter(estate: str, access: Access) -> Visit:
     return Visit(ctx, caller)
 
 
-def signed_in(estate: str | None = None) -> Caller:
-    """Return who is signed in with this browser.
+def signed_in(estate: str | None = None, *, enrolling: bool = False) -> Caller:
+    """Return who is signed in with this browser; with `enrolling` also who owes a second factor.
 
     Raises:
         Unauthenticated: nobody.
@@ -141,7 +141,7 @@ def signed_in(estate: str | None = None) -> Caller:
     if cookie is None:
         raise Unauthenticated(_("Sign in to see this page."))
     try:
-        caller = call_for(estate, page=True)
+        caller = call_for(estate, page=True, enrolling=enrolling)
     except Unauthenticated as error:
         raise Unauthenticated(_("Your session has ended: sign in again.")) from error
     clock = installation().clock

@@ -7,6 +7,7 @@ from flask import Response, redirect, request
 
 from wuye.i18n import _
 from wuye.pages.rendering import plain
+from wuye.web.access import SecondFactorNeeded
 
 #: What can be done about a problem that does not say so itself.
 _WAYS = {
@@ -30,6 +31,9 @@ def show(body: dict[str, Any], headers: dict[str, str]) -> Response:
         going = request.full_path.rstrip("?") if request.method == "GET" else ""
         form = f"/r/{(request.view_args or {})['estate']}/sign-in" if request.path.startswith("/r/") else "/sign-in"
         return redirect(f"{form}?{urlencode({'next': going})}" if going else form, 303)  # type: ignore[return-value]  # werkzeug's response is Flask's
+    if body["type"].endswith(SecondFactorNeeded.code):
+        going = request.full_path.rstrip("?") if request.method == "GET" else "/"
+        return redirect(f"/profile/second-factor?{urlencode({'owed': 1, 'next': going})}", 303)  # type: ignore[return-value]  # as above
     hint = body.get("hint") or _WAYS.get(body["status"])
     response = plain("problem.html", body["status"], problem={**body, "hint": hint})
     for name, value in headers.items():

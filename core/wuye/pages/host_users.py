@@ -10,9 +10,10 @@ from flask import Flask, request
 from wuye.context import Actor
 from wuye.errors import Conflict, NotFound, Problem, Unavailable
 from wuye.i18n import _
-from wuye.identity import accounts, directory, links, password_links, sessions, trail
+from wuye.identity import accounts, directory, factors, links, password_links, sessions, trail
 from wuye.identity.models import User
 from wuye.identity.services import Caller, checked_address, create_user, find_user
+from wuye.identity.trail import RESET, tell_reset
 from wuye.pages.access import see
 from wuye.pages.host import add_host_page, show
 from wuye.pages.slips import Slip, slip_of
@@ -98,7 +99,8 @@ def _user(caller: Caller, identity: UUID) -> Any:
         else:
             request_session().commit()
             by = Actor(caller.user_id, None, caller.name, frozenset())
-            trail.tell(installation(), user, f"account_{request.form['act']}", by)
+            act = request.form["act"]
+            trail.tell(installation(), user, f"account_{act}", by, notice=RESET if act == "factor" else None)
             if slip is None:
                 return see(f"/host/users/{identity}?done=1")
     row = directory.one(request_session(), identity)
@@ -122,6 +124,15 @@ def _sign_out(user: User) -> None:
     sessions.end_all(request_session(), installation().clock, user.id)
 
 
+def _factor(user: User) -> None:
+    """Take a lost second factor away, and tell its owner, who may not have asked for it."""
+    place = installation()
+    factors.turn_off(request_session(), user.id)
+    sessions.end_all(request_session(), place.clock, user.id)
+    if place.letters.mailbox is not None and user.email:
+        place.errands.submit(tell_reset, place, user.email, user.locale)
+
+
 def _reset(user: User) -> Slip | None:
     if not user.active:
         raise Conflict(_("This account is disabled: enable it first."))
@@ -133,4 +144,5 @@ _DEEDS: dict[str, Callable[[User], Slip | None]] = {
     "enable": _enable,
     "sign_out": _sign_out,
     "reset": _reset,
+    "factor": _factor,
 }

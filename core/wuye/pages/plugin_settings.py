@@ -58,7 +58,7 @@ def _show(visit: Visit, declared: Settings, values: dict[str, Any], problem: Pro
         visit,
         "settings_plugin.html",
         problem.status if problem else 200,
-        heading=labels.department_label(visit.ctx.loaded.registry, declared.plugin),
+        heading=labels.settings_label(visit.ctx.loaded.registry, declared.plugin),
         inputs=inputs,
         version=services.shown(visit.ctx, declared)["version"],
         changes=[_worded(declared, change) for change in services.history(visit.ctx, declared)],

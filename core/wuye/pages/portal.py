@@ -202,7 +202,21 @@ def guest_visit(estate_id: UUID, permissions: frozenset[str]) -> Visit:
     actor = Actor(None, None, str(_("Guest")), permissions)
     ctx = place.context(request_session(), info, actor, enabled_plugins(request_session(), info.id) | {"core"})
     caller = Caller(
-        UUID(int=0), "", None, False, frozenset(), ctx.now, UUID(int=0), None, info, False, None, (), ctx.plugins
+        UUID(int=0),
+        "",
+        None,
+        False,
+        frozenset(),
+        ctx.now,
+        UUID(int=0),
+        None,
+        False,
+        False,
+        info,
+        False,
+        None,
+        (),
+        ctx.plugins,
     )
     return Visit(ctx, caller)
 

@@ -29,11 +29,16 @@ class Own:
     user: User
 
 
-def own_page(app: Flask, rule: str, name: str, view: Callable[..., Any], *methods: str) -> None:
-    """Add a page of one's own account; `view(own, …)` returns its text or a response, and commits what it changes."""
+def own_page(
+    app: Flask, rule: str, name: str, view: Callable[..., Any], *methods: str, enrolling: bool = False
+) -> None:
+    """Add a page of one's own account; `view(own, …)` returns its text or a response, and commits what it changes.
+
+    `enrolling` also lets in who owes a second factor.
+    """
 
     def respond(**rest: Any) -> Any:
-        caller = signed_in()
+        caller = signed_in(enrolling=enrolling)
         return view(Own(caller, accounts.one_of(request_session(), caller.user_id)), **rest)
 
     app.add_url_rule(rule, f"pages.{name}", declare(respond, Access((SIGNED_IN,))), methods=list(methods))
@@ -44,9 +49,9 @@ def register(app: Flask) -> None:
     own_page(app, "/profile", "profile", _profile, "GET", "POST")
 
 
-def show_own(template: str, status: int = 200, **values: Any) -> Any:
-    """Return a page of one's own account."""
-    token = browser.proof(installation().database.secret, browser.cookie() or "")
+def show_own(template: str, status: int = 200, *, cookie: str | None = None, **values: Any) -> Any:
+    """Return a page of one's own account; `cookie` is the new one, if the answer brings one."""
+    token = browser.proof(installation().database.secret, cookie or browser.cookie() or "")
     return plain(template, status, token=token, **values)
 
 
@@ -70,7 +75,7 @@ def _show(own: Own, problem: Problem | None) -> Any:
     now = place.clock.now()
     open_ = [
         {
-            "id": row.id, "device": device(row.agent), "icon": "phone" if handheld(row.agent) else "desk",
+            "id": row.id, "device": device(row.agent), "icon": "phone" if handheld(row.agent) else "globe",
             "begun": ago(row.created_at, now), "used": ago(row.used_at, now), "here": row.id == own.caller.credential,
         }
         for row in sessions.active(session, place.clock, own.user.id)
@@ -83,7 +88,7 @@ def _show(own: Own, problem: Problem | None) -> Any:
     return show_own(
         "profile.html", problem.status if problem else 200, user=own.user, sessions=open_, tokens=tokens, problem=problem,
         act=request.form.get("act", "") if problem else "", done=_DONE.get(request.args.get("done", "")),
-        typed=request.form if problem else {},
+        typed=request.form if problem else {}, factor=own.caller.second_factor,
     )  # fmt: skip
 
 

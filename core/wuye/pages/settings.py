@@ -8,7 +8,7 @@ from sqlalchemy import select
 from wuye.errors import Conflict, Problem, Text
 from wuye.estates import services as estates
 from wuye.i18n import _
-from wuye.labels import department_label
+from wuye.labels import settings_label
 from wuye.pages.access import Visit, page, see
 from wuye.pages.rendering import framed
 from wuye.referrals.models import Route
@@ -33,7 +33,7 @@ def tabs(visit: Visit) -> list[tuple[Text, str]]:
         (_("Import"), visit.url("settings", "imports")),
     ]
     plugins = [
-        (department_label(registry, name), visit.url("settings", "plugins", name.replace("_", "-")))
+        (settings_label(registry, name), visit.url("settings", "plugins", name.replace("_", "-")))
         for name, declared in registry.settings.items()
         if name in ctx.plugins and ctx.may(declared.permission)
     ]

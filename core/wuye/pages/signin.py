@@ -12,6 +12,7 @@ from wuye.identity import sessions
 from wuye.identity.models import Membership, User
 from wuye.identity.signin import know, sign_in, tag_of
 from wuye.pages.access import back_to, see, signed_in
+from wuye.pages.entering import enter
 from wuye.pages.rendering import THEMES, plain
 from wuye.web import browser
 from wuye.web.access import PUBLIC, SIGNED_IN, Access, declare, installation
@@ -108,12 +109,7 @@ def _sign_in() -> Response:
         )
     except Problem as problem:
         return _form(going, problem)
-    kept = bool(request.form.get("kept"))
-    agent = request.headers.get("User-Agent", "")
-    cookie = sessions.begin(session, place.database.secret, place.clock, user, agent=agent, kept=kept)
-    session.commit()
-    response = see(going)
-    browser.give_cookie(response, cookie, kept=kept)
+    response: Response = enter(user, going, kept=bool(request.form.get("kept")))
     browser.make_known(response, tag, know(secret, email))
     return response
 
@@ -138,7 +134,7 @@ def _form(going: str, problem: Problem | None = None) -> Response:
 
 def _sign_out() -> Response:
     """End the session here and now, or everywhere."""
-    caller = signed_in()
+    caller = signed_in(enrolling=True)
     session, clock = request_session(), installation().clock
     if request.form.get("everywhere"):
         sessions.end_all(session, clock, caller.user_id)
@@ -163,6 +159,6 @@ def _prefer() -> Response:
         browser.speak(response, locale)
         if browser.cookie() is not None:
             session = request_session()
-            session.execute(update(User).where(User.id == signed_in().user_id).values(locale=locale))
+            session.execute(update(User).where(User.id == signed_in(enrolling=True).user_id).values(locale=locale))
             session.commit()
     return response

@@ -9,6 +9,7 @@ from wuye.pages import (
     assets,
     desk,
     details,
+    entering,
     errors,
     field,
     forgotten,
@@ -23,6 +24,7 @@ from wuye.pages import (
     plugin_settings,
     portal,
     profile,
+    profile_factor,
     profile_tokens,
     searching,
     settings,
@@ -54,6 +56,8 @@ def register(app: Flask) -> None:
     invitation.register(app)
     password.register(app)
     profile.register(app)
+    profile_factor.register(app)
+    entering.register(app)
     profile_tokens.register(app)
     for declared in app.extensions["wuye"].plugins.registry.settings.values():
         plugin_settings.register(app, declared)

@@ -14,9 +14,10 @@ from werkzeug.wrappers import Response
 from wuye.errors import Forbidden, Invalid, Problem, Text
 from wuye.estates.models import Estate
 from wuye.i18n import _, current_locale
-from wuye.identity import codes, sessions
+from wuye.identity import codes
 from wuye.installation import find_estate
 from wuye.pages.access import Visit, back_to, see
+from wuye.pages.entering import enter
 from wuye.pages.portal import guest_visit
 from wuye.pages.rendering import bare, plain
 from wuye.resources.fields import masked
@@ -131,13 +132,9 @@ def _answer(estate: str) -> Any:
         log.info("sign-in failed", how="code", estate=estate, reason="no home here")
         return _show(visit, "telephone_refused.html", problem)
     own = bool(request.form.get("kept"))
-    agent = request.headers.get("User-Agent", "")
-    cookie = sessions.begin(session, place.database.secret, place.clock, user, agent=agent, kept=own)
     ctx.seal()
-    session.commit()
+    response = enter(user, going or f"/r/{estate}", kept=own)
     log.info("signed in", how="code", estate=estate, user=str(user.id))
-    response = see(going or f"/r/{estate}")
-    browser.give_cookie(response, cookie, kept=own)
     response.delete_cookie(_name(), path="/", secure=request.is_secure, httponly=True, samesite="Strict")
     return response
 

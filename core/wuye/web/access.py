@@ -9,7 +9,7 @@ from flask import Flask, current_app, g, request
 from wuye.context import Actor, Context
 from wuye.errors import Forbidden, NotFound, Unauthenticated
 from wuye.i18n import _, negotiate, use_locale
-from wuye.identity import own_tokens
+from wuye.identity import factors, own_tokens
 from wuye.identity.services import Caller, identify, identify_browser, permissions_of
 from wuye.ids import uuid7
 from wuye.installation import Installation
@@ -60,13 +60,27 @@ def bearer_token() -> str:
     return token.strip()
 
 
-def call_for(estate: str | None, *, page: bool = False) -> Caller:
+class SecondFactorNeeded(Forbidden):
+    """Who calls must set a second factor up first; pages lead there."""
+
+    code = "second-factor-needed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("With what you may do here, a second factor is required. Set it up to go on."),
+            hint=_("It is set up under My account, in a browser."),
+        )
+
+
+def call_for(estate: str | None, *, page: bool = False, enrolling: bool = False) -> Caller:
     """Find out who calls, by a token or a browser's session; begins the request's transaction.
 
-    A `page` is for browsers: a token opens none.
+    A `page` is for browsers: a token opens none. With `enrolling` it is also for who owes a second factor: to
+    set it up, to sign out.
 
     Raises:
         Unauthenticated: nobody known. Forbidden: a browser's change that lacks the proof of coming from our pages.
+        SecondFactorNeeded: a host admin in a browser has none.
     """
     place = installation()
     secret, now, demo = place.database.secret, place.clock.now(), place.settings.demo
@@ -74,6 +88,8 @@ def call_for(estate: str | None, *, page: bool = False) -> Caller:
         caller = identify_browser(request_session(), secret, now, cookie, estate, demo=demo)
         if caller is not None:
             browser.check(secret, cookie)
+            if factors.owed(caller, demo=demo) and not enrolling:
+                raise SecondFactorNeeded
             return caller
         if page:
             raise Unauthenticated(_("Sign in to see this page."))
@@ -109,6 +125,7 @@ def context_of(caller: Caller, plugin: str) -> Context:
 
     Raises:
         NotFound: as for `estate_context`. Forbidden: the caller is a member who may do nothing at all.
+        SecondFactorNeeded: the estate wants one of its managers.
     """
     place = installation()
     if caller.estate is None or caller.suspended:
@@ -124,7 +141,10 @@ def context_of(caller: Caller, plugin: str) -> Context:
     if not permissions:
         raise Forbidden(_("You may do nothing in this estate: ask its manager for a role."))
     actor = Actor(caller.user_id, caller.person_id, caller.name, permissions)
-    return place.context(request_session(), caller.estate, actor, active)
+    ctx = place.context(request_session(), caller.estate, actor, active)
+    if caller.browser and not caller.second_factor and factors.required(ctx, caller.roles, demo=place.settings.demo):
+        raise SecondFactorNeeded
+    return ctx
 
 
 def guard(app: Flask) -> None:
