@@ -85,7 +85,7 @@ class EstateArchive:
         Raises:
             Invalid: the list is damaged, or names a place outside of the estate's folder.
         """
-        found = [StoredFile(**orjson.loads(line)) for line in self._checked(FILE_LIST, self.manifest.file_list)]
+        found = [StoredFile(**orjson.loads(line)) for line in list(self._checked(FILE_LIST, self.manifest.file_list))]
         for file in found:
             folder, _slash, name = file.path.partition("/")
             if len(folder) != 2 or not name.removesuffix(".thumb").isalnum() or not name.startswith(folder):
@@ -93,8 +93,13 @@ class EstateArchive:
         return found
 
     def members(self) -> Iterator[dict[str, Any]]:
-        """Yield who was a member."""
-        return map(orjson.loads, self._checked(MEMBERS, self.manifest.estate["members"]["sha256"]))
+        """Yield who was a member.
+
+        Raises:
+            Invalid: the list is damaged.
+        """
+        lines = list(self._checked(MEMBERS, self.manifest.estate["members"]["sha256"]))  # checked before one is read
+        return map(orjson.loads, lines)
 
     def _checked(self, part: str, wanted: str) -> Iterator[bytes]:
         digest = hashlib.sha256()

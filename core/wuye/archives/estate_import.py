@@ -5,31 +5,31 @@ Files come last, each under the name of what it contains: what a killed import h
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 from uuid import UUID, uuid5
 
-import orjson
-import psycopg
-from psycopg import sql
 from sqlalchemy import select
 
 from wuye.archives import places, rows
 from wuye.archives.estate_archive import EstateArchive
 from wuye.archives.estate_export import is_exported
+from wuye.archives.estate_rows import Change, load_estate, plugin_of
 from wuye.archives.manifest import Manifest, StoredFile
+from wuye.archives.older import brought_up_to_date
+from wuye.db import migrate
 from wuye.db.base import Base
 from wuye.db.session import EstateSession
 from wuye.errors import Conflict, FieldError, Invalid
-from wuye.estates.models import Estate, EstatePlugin
+from wuye.estates.models import Estate
 from wuye.estates.services import check_code, system_actor
 from wuye.files import storage
 from wuye.i18n import _
 from wuye.identity.models import Membership, User
 from wuye.installation import Installation, find_estate
-from wuye.records import search
 from wuye.records.models import TimelineHead
 from wuye.records.timeline import verify_chain
 
@@ -77,17 +77,14 @@ def import_estate(
     Raises:
         Invalid: the file is damaged, or does not fit this installation. Conflict: there is such an estate already.
     """
-    with EstateArchive.open(file) as archive:
-        _refuse_misfits(place, archive.manifest, without)
+    with EstateArchive.open(file) as archive, _present(place, archive, without, progress) as present:
         old = UUID(archive.manifest.estate["id"])
         new, name = (copy_of(old, check_code(code)), code) if code else (old, archive.manifest.estate["code"])
         _refuse_taken(place, new, name)
+        left_out = {*without, *(archive.manifest.revisions.keys() - place.plugins.loaded.keys())}
         with place.database.session() as session:
-            try:
-                count = _load(session, archive, _Change(old, new, name), frozenset(without), progress)
-            except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as error:
-                raise _misfit(error) from error
-            _verify(session, archive.manifest)
+            count = load_estate(session, present, Change(old, new, name), left_out, progress)
+            _verify(session, present.manifest)
             members, others = _members(session, archive, with_members=with_members)
             ctx = place.context(session, find_estate(session, name), system_actor(place.plugins, by))
             told = {
@@ -109,38 +106,19 @@ def copy_of(original: UUID, code: str) -> UUID:
     return uuid5(original, code)
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What is another in the estate that is made: its id, and its code."""
+@contextmanager
+def _present(
+    place: Installation, archive: EstateArchive, without: Collection[str], progress: rows.Progress
+) -> Iterator[EstateArchive]:
+    """Yield the export's rows as this version has them; refuse what cannot be put back. What no row belongs to does not matter.
 
-    old: UUID
-    new: UUID
-    code: str
-
-    def scoped(self, columns: Collection[str]) -> Mapping[str, sql.Composable]:
-        """Return what takes the place of the estate's id in a scoped table; also where it is the row's own."""
-        own = sql.SQL("CASE WHEN line.id = {} THEN {} ELSE line.id END").format(self.old, self.new)
-        return {"estate_id": sql.Literal(self.new), **({"id": own} if "id" in columns else {})}
-
-
-def _misfit(error: psycopg.Error) -> Invalid:
-    return Invalid(_("The rows do not fit together: {reason}", reason=str(error.diag.message_primary)))
-
-
-def _plugin_of(table: str, known: Collection[str]) -> str:
-    return max((name for name in known if table.startswith(f"{name}_")), key=len, default="core")
-
-
-def _refuse_misfits(place: Installation, manifest: Manifest, without: Collection[str]) -> None:
-    """Refuse what cannot be put back here; what no row belongs to does not matter."""
+    Raises:
+        Invalid: it is of a newer version, or of plugins that are not here, or no estate.
+    """
+    manifest, loaded = archive.manifest, place.plugins.loaded
     if manifest.estate["plugin"]:
         raise Invalid(_("This export holds what one plugin has in an estate, not the estate."))
-    loaded = place.plugins.loaded
-    ours = {table.name for table in Base.metadata.sorted_tables if is_exported(table)}
-    known = {name for name, facts in manifest.tables.items() if _plugin_of(name, manifest.revisions) in loaded}
-    if strange := sorted(known - ours):
-        raise Invalid(_("It has tables that no export of an estate has: {names}.", names=", ".join(strange)))
-    wanted = {_plugin_of(table, manifest.revisions) for table, facts in manifest.tables.items() if facts.rows}
+    wanted = {plugin_of(table, manifest.revisions) for table, facts in manifest.tables.items() if facts.rows}
     wanted |= {name for name, enabled in manifest.estate["plugins"].items() if enabled} | {"core"}
     wanted -= set(without) - {"core"}
     if absent := sorted(wanted - loaded.keys()):
@@ -149,13 +127,23 @@ def _refuse_misfits(place: Installation, manifest: Manifest, without: Collection
             hint=_("Install them first, or leave their data out with --without-plugin."),
         )
     with place.database.engine("app").connect() as connection:
-        present = rows.revisions_of(cast(rows.Connection, connection.connection.driver_connection))
+        now = rows.revisions_of(cast(rows.Connection, connection.connection.driver_connection))
         connection.rollback()
-    if other := sorted(name for name in wanted if manifest.revisions.get(name) != present.get(name)):
+    other = sorted(name for name in wanted if manifest.revisions.get(name) != now.get(name))
+    if newer := [name for name in other if not migrate.knows(loaded[name], manifest.revisions.get(name, ""))]:
         raise Invalid(
-            _("It was written by wuye {version}, whose tables are others: {names}.", version=manifest.release, names=", ".join(other)),
-            hint=_("Bring the installation that it comes from and this one to the same version, and export again."),
+            _("It was written by wuye {version}, whose tables are newer: {names}.", version=manifest.release, names=", ".join(newer)),
+            hint=_("Install that version (or a newer one) first."),
         )  # fmt: skip
+    if other:
+        with brought_up_to_date(place, archive, without, progress) as migrated:
+            yield migrated
+        return
+    ours = {table.name for table in Base.metadata.sorted_tables if is_exported(table)}
+    known = {name for name in manifest.tables if plugin_of(name, manifest.revisions) in loaded}
+    if strange := sorted(known - ours):
+        raise Invalid(_("It has tables that no export of an estate has: {names}.", names=", ".join(strange)))
+    yield archive
 
 
 def _refuse_taken(place: Installation, identity: UUID, code: str) -> None:
@@ -196,48 +184,6 @@ def _bring_file(archive: EstateArchive, file: StoredFile, target: Path) -> None:
     if digest.hexdigest() != file.sha256:
         raise archive.damaged(f"files/{file.path}")
     draft.replace(target)
-
-
-def _load(
-    session: EstateSession, archive: EstateArchive, change: _Change, without: Collection[str], progress: rows.Progress
-) -> int:
-    """Load the estate and its tables, what is referred to first; return the number of rows."""
-    driver = cast(rows.Connection, session.connection().connection.driver_connection)
-    rows.prepare(driver)
-    manifest, count = archive.manifest, 0
-    estate = {**manifest.estate["row"], "id": str(change.new), "code": change.code}
-    known = [name for name in estate if name in rows.columns_of(driver, "core_estate")]
-    rows.load(driver, "core_estate", known, [orjson.dumps(estate) + b"\n"])
-    session.pin(change.new)
-    for name, enabled in manifest.estate["plugins"].items():
-        if name not in without:
-            session.add(EstatePlugin(estate_id=change.new, plugin=name, enabled=enabled, changed_at=manifest.at))
-    session.flush()
-    tables = [table for table in Base.metadata.sorted_tables if table.name in manifest.tables and is_exported(table)]
-    for number, table in enumerate(tables, 1):
-        if _plugin_of(table.name, manifest.revisions) not in without:
-            facts = manifest.tables[table.name]
-            columns = [*facts.columns, *(["grams"] if table.name == "core_search_entry" else [])]
-            lines = archive.lines(table.name)
-            if table.name == "core_search_entry":
-                lines = _with_grams(lines, change.new)
-            refers = any(key.referred_table is table for key in table.foreign_key_constraints)
-            loaded = rows.load(
-                driver, table.name, columns, lines, changed=change.scoped(columns), batch=None if refers else 20_000
-            )
-            if loaded != facts.rows:
-                raise archive.damaged(f"tables/{table.name}.jsonl")
-            count += loaded
-        progress(_("Tables"), number, len(tables))
-    return count
-
-
-def _with_grams(lines: Iterator[bytes], estate_id: UUID) -> Iterator[bytes]:
-    """Add to entries of the search index what they are found by: that is the estate's own."""
-    for line in lines:
-        entry: dict[str, Any] = orjson.loads(line)
-        entry["grams"] = search.grams_of_entry(estate_id, entry)
-        yield orjson.dumps(entry) + b"\n"
 
 
 def _verify(session: EstateSession, manifest: Manifest) -> None:

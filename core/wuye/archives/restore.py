@@ -20,13 +20,17 @@ from wuye.archives import places, rows
 from wuye.archives.backup import files_of, fingerprint
 from wuye.archives.checks import check, table_path
 from wuye.archives.existing import door, holds_something
+from wuye.archives.fresh import beside, drop, fresh_database
 from wuye.archives.manifest import SECRET, Manifest
 from wuye.archives.verify import verify
-from wuye.db import bootstrap, migrate
+from wuye.db import migrate
 from wuye.db.database import Database
 from wuye.errors import Conflict, Invalid, Misconfigured
 from wuye.i18n import _
 from wuye.installation import Installation
+
+#: What follows the installation's name in those of the database that is being filled, and of the one that it replaces.
+RESTORING, REPLACED = "restoring", "replaced"
 
 _FOREIGN_KEYS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
@@ -66,7 +70,7 @@ def restore(
     refuse_newer(place, manifest)
     _agree_on_secret(place, folder, manifest)
     _refuse_to_overwrite(place, replace=replace)
-    with _fresh(place) as fresh:
+    with fresh_database(place, RESTORING) as fresh:
         migrate.upgrade(fresh, place.plugins, to=manifest.revisions)
         _load(fresh, folder, manifest, progress)
         _bring_files(place.settings.data, folder, progress)
@@ -137,33 +141,6 @@ def _refuse_to_overwrite(place: Installation, *, replace: bool) -> None:
 
 def _in_use() -> Conflict:
     return Conflict(_("Somebody is connected to the database."), hint=_("Stop wuye serve and wuye worker first."))
-
-
-@contextmanager
-def _fresh(place: Installation) -> Iterator[Database]:
-    """Make an empty database beside the installation's; it is dropped if the block does not end well."""
-    name = _beside(place)
-    fresh = Database(place.database.location.set(database=name), place.database.secret, pool_size=2)
-    _drop(place, name)
-    try:
-        bootstrap.create_database(place.superuser, fresh)
-        yield fresh
-    except BaseException:
-        fresh.dispose()
-        _drop(place, name)
-        raise
-
-
-def _beside(place: Installation, word: str = "restoring") -> str:
-    return f"{place.database.location.database}_{word}"
-
-
-def _drop(place: Installation, name: str) -> None:
-    with door(place.superuser) as outside:
-        try:
-            outside.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
-        except psycopg.errors.ObjectInUse:
-            raise Conflict(_("Another restore is at work.")) from None
 
 
 def _load(fresh: Database, folder: Path, manifest: Manifest, progress: rows.Progress) -> None:
@@ -242,23 +219,23 @@ def _bring_files(data: Path, folder: Path, progress: rows.Progress) -> None:
 
 def _swap(place: Installation) -> None:
     """Give the restored database its name, in one transaction with the one that had it; then drop that one."""
-    mine, replaced = place.database.location.database, _beside(place, "replaced")
+    mine, replaced = place.database.location.database, beside(place, REPLACED)
     place.close()
-    _drop(place, replaced)
+    drop(place, replaced)
     engine = create_engine(place.superuser)
     try:
         with engine.begin() as door:
             rename = 'ALTER DATABASE "{}" RENAME TO "{}"'
             if door.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": mine}):
                 door.execute(text(rename.format(mine, replaced)))
-            door.execute(text(rename.format(_beside(place), mine)))
+            door.execute(text(rename.format(beside(place, RESTORING), mine)))
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.errors.ObjectInUse):
             raise _in_use() from None
         raise
     finally:
         engine.dispose()
-    _drop(place, replaced)
+    drop(place, replaced)
 
 
 def _sweep(data: Path, folder: Path) -> None:

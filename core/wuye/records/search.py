@@ -126,7 +126,7 @@ def grams_of(estate_id: UUID, kind: str, folded: str, masked: str | None = None)
 
 def grams_of_entry(estate_id: UUID, entry: Mapping[str, Any]) -> list[int]:
     """Return the hashes that an entry has in an estate, from its other columns: those of another estate mean nothing there."""
-    return grams_of(estate_id, entry["kind"], entry["content"], entry["masked"])
+    return grams_of(estate_id, entry["kind"], entry["content"], entry.get("masked"))
 
 
 def _pairs(folded: str) -> set[str]:
