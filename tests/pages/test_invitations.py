@@ -11,6 +11,7 @@ from werkzeug.test import Client as HttpClient
 from wuye.identity import invitations, members
 from wuye.identity.models import Invitation, Membership, User
 from wuye.records.models import Timeline
+from wuye.testing.statements import counted
 
 ZONE = {"zone": "Asia/Shanghai", "locale": "en"}
 OTHERS = "quite another password"
@@ -263,3 +264,19 @@ def test_the_api_invites_renews_lists_and_withdraws(estate, app, address):
     assert client.send("DELETE", f"{url}/{made['id']}").status_code == 404
     assert HttpClient(app).get(second).status_code == 404
     assert client.ask("GET", url) == {"items": []}
+
+
+def test_inviting_costs_the_same_for_known_and_unknown_addresses(
+    estate, make_estate, installation, monkeypatch, address
+):
+    """What is asked of the database does not depend on whether there is such an account: no clock can tell."""
+    other, asked = make_estate(), []
+    stranger = other.login("core.manager")
+    with other.context() as ctx:
+        joined = select(User.email).join(Membership, Membership.user_id == User.id)
+        known = ctx.session.scalars(joined.where(Membership.person_id == stranger.person)).one()
+    for email in (address, known):
+        with counted(installation, monkeypatch) as sent, estate.context() as ctx:
+            invitations.invite(ctx, email=email, roles=["core.staff"])
+        asked.append([each.split("%")[0] for each in sent])
+    assert asked[0] == asked[1] and asked[0]

@@ -44,3 +44,16 @@ def test_a_manager_hands_over_a_link_and_the_invited_gets_in_by_it(visitor, wind
     guest.get_by_role("button", name=accept).click()
     guest.wait_for_url(f"**/e/{estate.code}")
     assert "王敏" in guest.content()
+
+
+@pytest.mark.parametrize("locale", ["en", "zh_Hans"])
+def test_the_hosts_accounts_can_be_used_by_everybody(host, window, user, locale, pictures):
+    page = window(host, locale=locale)
+    for name, address in (("host-users", "/host/users"), ("host-user", f"/host/users/{user.id}")):
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(address)
+        assert Axe().run(page, options={"runOnly": RULES}).response["violations"] == [], name
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), (name, width)
+            page.screenshot(path=pictures / f"{name}-{locale}-{width}.png", full_page=True)

@@ -17,7 +17,7 @@ from werkzeug.test import Client as HttpClient
 from wuye.clock import ManualClock
 from wuye.errors import Problem
 from wuye.estates.models import Estate
-from wuye.identity import codes, sessions
+from wuye.identity import codes, factors, sessions
 from wuye.identity.models import BrowserSession, Membership, SignInCode, User
 from wuye.identity.services import add_member, create_user
 from wuye.people.models import Occupancy, Person
@@ -438,6 +438,13 @@ def test_a_residents_own_account_is_used_unless_it_is_more_elsewhere(
             return session.scalars(select(BrowserSession.user_id).order_by(BrowserSession.id.desc())).first()
 
     assert sign_in() == user.id
+    with place.database.session() as session:
+        factors.begin(session, clock, user)
+        factors.under_way(session, user.id).confirmed_at = clock.now()
+    device = Telephone(app, estate)
+    device.ask()
+    assert "/second-factor" in device.answer(code_in(outgoing)).headers["Location"], "the code is no way round it"
+    assert device._send("GET", f"/r/{estate.code}").status_code == 303
     with place.database.session() as session:
         add_member(session, place.plugins.registry, make_estate().info, user, ["core.manager"])
     assert sign_in() != user.id

@@ -180,7 +180,7 @@ def create_token(
     if not timedelta(minutes=1) <= lifetime <= MAX_LIFETIME:
         raise Invalid(_("A token lives between a minute and a year."))
     member = select(Membership.id).where(Membership.estate_id == estate.id, Membership.user_id == user.id)
-    if session.scalar(member) is None:
+    if session.scalar(member.where(Membership.suspended_at.is_(None))) is None:
         raise NotFound(_("{email} is no member of {estate}.", email=user.email, estate=estate.code))
     token = tokens.make(secret)
     now = clock.now()

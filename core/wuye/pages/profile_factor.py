@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask, request
 from markupsafe import Markup
@@ -63,8 +64,8 @@ def _drawn(address: str) -> Markup:
 def _begin(own: Own) -> Any:
     factors.begin(request_session(), installation().clock, own.user)
     request_session().commit()
-    kept = "&".join(f"{name}={request.form[name]}" for name in ("owed",) if request.form.get(name))
-    return see(f"{PATH}?{kept}" if kept else PATH)
+    kept = {name: request.form[name] for name in ("owed", "next") if request.form.get(name)}
+    return see(f"{PATH}?{urlencode(kept)}" if kept else PATH)
 
 
 def _confirm(own: Own) -> Any:

@@ -19,6 +19,7 @@ from wuye.resources.declaration import Resource
 from wuye.resources.schemas import Comment, Reveal, input_schema
 from wuye.settings.declaration import Settings
 from wuye.web import openapi_accounts
+from wuye.web.schemas import SignIn
 
 _converter = OpenAPIConverter("3.1.0", lambda schema: type(schema).__name__, APISpec("", "", "3.1.0"))
 
@@ -93,7 +94,7 @@ def build(registry: Registry, paths: dict[str, str]) -> dict[str, Any]:
     for resource in registry.resources.values():
         _add(spec, resource, paths[resource.key])
     _add_notifications(spec)
-    openapi_accounts.describe(spec, _object)
+    openapi_accounts.describe(spec, _object, SignIn())
     for declared in registry.settings.values():
         _add_settings(spec, declared)
     document: dict[str, Any] = spec.to_dict()

@@ -1,4 +1,4 @@
-"""What OpenAPI says of accounts: invitations to an estate."""
+"""What OpenAPI says of accounts: a token by password, invitations to an estate."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +14,11 @@ _MOMENT = {"type": "string", "format": "date-time"}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
-def describe(spec: APISpec, shape: Callable[[Schema], dict[str, Any]]) -> None:
-    """Add the routes to the document; `shape` returns the JSON Schema of what a schema accepts."""
+def describe(spec: APISpec, shape: Callable[[Schema], dict[str, Any]], sign_in: Schema) -> None:
+    """Add the routes to the document; `shape` returns the JSON Schema of what a schema accepts, `sign_in` is such a one."""
+    token = _operation("core.tokens.create", "201", _object(token=_TEXT, expires_at=_MOMENT), [], shape(sign_in))
+    token["security"] = []  # whoever asks for a token has none yet
+    spec.path("/api/v1/tokens", operations={"post": token})
     path = "/api/v1/estates/{estate}/invitations"
     one = f"{path}/{{identity}}"
     made = _object(id=_ID, email=_TEXT, expires_at=_MOMENT, link=_maybe(_TEXT))

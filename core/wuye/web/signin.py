@@ -13,24 +13,15 @@ from wuye.identity.models import Membership, User
 from wuye.identity.services import create_token
 from wuye.identity.signin import sign_in
 from wuye.installation import find_estate
-from wuye.resources import fields
-from wuye.resources.schemas import NoInput, load_with
+from wuye.resources.schemas import load_with
 from wuye.web.access import PUBLIC, Access, SecondFactorNeeded, declare, installation
 from wuye.web.body import json_body
 from wuye.web.database import request_session
 from wuye.web.problems import json_response
+from wuye.web.schemas import SignIn
 
 #: A token got by a password lives for a working day; `wuye token create` makes longer ones.
 LIFETIME = timedelta(hours=8)
-
-
-class SignIn(NoInput):
-    """Who wants a token, and for which estate."""
-
-    email = fields.String(required=True)
-    password = fields.String(required=True)
-    estate = fields.String(required=True)
-    code = fields.String(load_default="")
 
 
 def register(app: Flask) -> None:
