@@ -1,5 +1,6 @@
 """Reading the ZIP file of an exported estate: each part is compared with what the manifest says of it as it is read."""
 
+import errno
 import hashlib
 import zipfile
 import zlib
@@ -11,13 +12,17 @@ from typing import IO, Any
 import orjson
 
 from wuye.archives.estate_export import MEMBERS
-from wuye.archives.manifest import FILE_LIST, Manifest, StoredFile
+from wuye.archives.manifest import CHECKSUM, FILE_LIST, Manifest, StoredFile, checksum
 from wuye.archives.places import MANIFEST
 from wuye.errors import Invalid
 from wuye.i18n import _
 
 #: A manifest is read whole; larger ones are not ours.
 _LARGEST_MANIFEST = 64 << 20
+
+
+#: What reading a damaged ZIP file raises, sooner or later.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, ValueError)
 
 
 class EstateArchive:
@@ -29,12 +34,18 @@ class EstateArchive:
         try:
             if archive.getinfo(MANIFEST).file_size > _LARGEST_MANIFEST:
                 raise self.damaged(MANIFEST)
-            content = archive.read(MANIFEST)
-        except (KeyError, zipfile.BadZipFile, zlib.error):
+            content, noted = archive.read(MANIFEST), archive.read(CHECKSUM)
+        except KeyError:
             raise Invalid(_("{file} is no export of an estate, or one of an older version.", file=file.name)) from None
+        except _UNREADABLE:
+            raise self.damaged(MANIFEST) from None
+        if noted != checksum(content):
+            raise self.damaged(MANIFEST)
         self.manifest = Manifest.decode(content, f"{file.name}: {MANIFEST}")
         if self.manifest.kind != "estate":
             raise Invalid(_("{file} is of another kind: {kind}.", file=file.name, kind=self.manifest.kind))
+        if self.manifest.estate.keys() < {"id", "code", "row", "plugins", "plugin", "members"}:
+            raise self.damaged(MANIFEST)
 
     @classmethod
     @contextmanager
@@ -46,7 +57,7 @@ class EstateArchive:
         """
         try:
             archive = zipfile.ZipFile(file)
-        except zipfile.BadZipFile:
+        except _UNREADABLE:
             raise Invalid(
                 _("{file} is no ZIP file, or only part of one.", file=file.name),
                 hint=_("Choose a file that wuye estate export has written."),
@@ -68,7 +79,11 @@ class EstateArchive:
         try:
             with self._archive.open(name) as content:
                 yield content
-        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError):
+        except _UNREADABLE:
+            raise self.damaged(name) from None
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # else the directory of the archive leads to nowhere
+                raise
             raise self.damaged(name) from None
 
     def lines(self, table: str) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from sqlalchemy import Table, select
 
 from wuye import __version__
 from wuye.archives import places, rows
-from wuye.archives.manifest import FILE_LIST, ChainHead, Manifest, StoredFile, TableFacts
+from wuye.archives.manifest import CHECKSUM, FILE_LIST, ChainHead, Manifest, StoredFile, TableFacts, checksum
 from wuye.archives.places import MANIFEST
 from wuye.context import EstateInfo
 from wuye.db.base import Base
@@ -97,7 +97,9 @@ def write_export(
             file_bytes=sum(each.size for each in files), file_list=file_list, missing=missing,
             estate={**_facts(session, driver, info), "plugin": plugin, "members": asdict(_members(session, archive, info))},
         )  # fmt: skip
-        archive.writestr(MANIFEST, manifest.encode())
+        content = manifest.encode()
+        archive.writestr(CHECKSUM, checksum(content))
+        archive.writestr(MANIFEST, content)
     return manifest
 
 

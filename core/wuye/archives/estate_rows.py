@@ -67,7 +67,7 @@ def load_estate(
     for number, table in enumerate(tables, 1):
         try:
             count += _load_table(driver, archive, table, change)
-        except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as error:
+        except (psycopg.errors.IntegrityError, psycopg.errors.DataError, psycopg.errors.UndefinedColumn) as error:
             raise _misfit(error) from error
         progress(_("Tables"), number, len(tables))
     return count

@@ -131,13 +131,18 @@ class Manifest:
         return sum(table.rows for table in self.tables.values())
 
 
+def checksum(content: bytes) -> bytes:
+    """Return the line that `sha256sum -c` reads for a manifest."""
+    return f"{hashlib.sha256(content).hexdigest()}  {MANIFEST}\n".encode("ascii")
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a manifest with its checksum (`sha256sum -c` reads it) into an archive's folder."""
     content = manifest.encode()
     with created(folder / MANIFEST) as file:
         file.write(content)
     with created(folder / CHECKSUM) as file:
-        file.write(f"{hashlib.sha256(content).hexdigest()}  {MANIFEST}\n".encode("ascii"))
+        file.write(checksum(content))
 
 
 def read_manifest(folder: Path, kind: Kind = "installation") -> Manifest:

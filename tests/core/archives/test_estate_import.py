@@ -1,6 +1,7 @@
 """An exported estate comes back here or elsewhere: whole or not at all, and nobody gets in by it."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from sqlalchemy import func, select, text
 from wuye.archives import backup, rows
 from wuye.archives.estate_export import export_estate, is_exported
 from wuye.archives.estate_import import copy_of, import_estate
+from wuye.archives.manifest import checksum
 from wuye.db import bootstrap, migrate
 from wuye.db.base import Base
 from wuye.errors import Conflict, Invalid
@@ -65,18 +67,16 @@ def parts(file):
 
 
 def rewritten(file, *, manifest=None, **contents):
-    """Return a copy of an export with other contents; `manifest` changes what it says of itself."""
+    """Return a copy of an export with other contents; `manifest` changes what it says of itself, as if it were so."""
     copy = file.with_name("other.zip")
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(copy, "w") as new:
+        said = orjson.loads(old.read("manifest.json"))
+        if manifest is not None:
+            manifest(said)
+            contents["manifest.json"] = orjson.dumps(said)
+            contents["manifest.sha256"] = checksum(contents["manifest.json"])
         for name in old.namelist():
-            content = contents.pop(name, old.read(name))
-            if name == "manifest.json" and manifest is not None:
-                said = orjson.loads(content)
-                manifest(said)
-                content = orjson.dumps(said)
-            new.writestr(name, content)
-        for name, content in contents.items():
-            new.writestr(name, content)
+            new.writestr(name, contents.get(name, old.read(name)))
     return copy
 
 
@@ -190,6 +190,7 @@ def test_members_with_the_very_same_account_are_members_again_if_told(garden, ex
         "files/",
         "files.jsonl",
         "members.jsonl",
+        "manifest.json",
     ],
 )
 def test_what_is_damaged_is_named_and_leaves_nothing(garden, exported, part):
@@ -213,8 +214,24 @@ def test_other_files_are_refused_with_words(installation, tmp_path, content):
         import_estate(installation, file)
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("manifest.json", content)
-    with pytest.raises(Invalid, match="manifest"):
+    with pytest.raises(Invalid, match="no export"):
         import_estate(installation, file)
+
+
+def test_whatever_is_damaged_is_refused_with_words_or_does_not_matter(garden, exported):
+    """Bytes anywhere in the file, the ZIP's own directory included."""
+    whole, dice = exported.read_bytes(), random.Random(20260301)
+    for number in range(60):
+        content = bytearray(whole)
+        for _time in range(dice.choice((1, 3, 20))):
+            content[dice.randrange(len(content))] = dice.randrange(256)
+        damaged = exported.with_name("damaged.zip")
+        damaged.write_bytes(content if number % 5 else content[: dice.randrange(len(content))])
+        code = new_code()
+        try:
+            import_estate(garden.place, damaged, code=code)
+        except Invalid:
+            assert not exists(garden.place, code)
 
 
 def test_a_forged_export_reaches_no_other_estate(garden, exported, make_estate):
