@@ -39,6 +39,8 @@ class EstateArchive:
             raise Invalid(_("{file} is no export of an estate, or one of an older version.", file=file.name)) from None
         except _UNREADABLE:
             raise self.damaged(MANIFEST) from None
+        except OSError as error:
+            raise self._misled(error, MANIFEST) from None
         if noted != checksum(content):
             raise self.damaged(MANIFEST)
         self.manifest = Manifest.decode(content, f"{file.name}: {MANIFEST}")
@@ -69,6 +71,10 @@ class EstateArchive:
         """Return the error of a part that is not what was written."""
         return Invalid(_("{part} in {file} is damaged.", part=part, file=self._file.name))
 
+    def _misled(self, error: OSError, part: str) -> Exception:
+        """Return what an error of the file system means: the archive's own directory may have led to nowhere."""
+        return self.damaged(part) if error.errno == errno.EINVAL else error
+
     @contextmanager
     def part(self, name: str) -> Iterator[IO[bytes]]:
         """Open one part.
@@ -82,9 +88,7 @@ class EstateArchive:
         except _UNREADABLE:
             raise self.damaged(name) from None
         except OSError as error:
-            if error.errno != errno.EINVAL:  # else the directory of the archive leads to nowhere
-                raise
-            raise self.damaged(name) from None
+            raise self._misled(error, name) from None
 
     def lines(self, table: str) -> Iterator[bytes]:
         """Yield the rows of a table; at the end it is known whether they are what was written.
