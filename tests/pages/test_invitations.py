@@ -1,6 +1,7 @@
 """Members are invited and accept: nobody sets another's password, nobody is added unasked, nobody is told who exists."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -280,3 +281,21 @@ def test_inviting_costs_the_same_for_known_and_unknown_addresses(
             invitations.invite(ctx, email=email, roles=["core.staff"])
         asked.append([each.split("%")[0] for each in sent])
     assert asked[0] == asked[1] and asked[0]
+
+
+def test_many_at_the_same_moment_accept_an_invitation_once(manager, app, address, estate):
+    link = invited(manager, address)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _number: answer(app, link).status_code, range(6)))
+    assert sorted(answers) == [303] + [404] * 5
+    with estate.context() as ctx:
+        assert len(ctx.session.scalars(select(User.id).where(User.email == address)).all()) == 1
+
+
+def test_two_estates_that_are_accepted_at_once_make_one_account(manager, app, address, make_estate):
+    other = make_estate()
+    with other.context() as ctx:
+        theirs = f"/invitation/{invitations.invite(ctx, email=address, roles=['core.staff']).link}"
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda link: answer(app, link).status_code, (invited(manager, address), theirs)))
+    assert sorted(answers) == [303, 409]

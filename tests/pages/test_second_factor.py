@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pyotp
@@ -263,3 +264,17 @@ def test_the_host_resets_it_and_its_owner_is_told(enrolled, browser, user, host,
     with estate.context() as ctx:
         assert "account_factor" in ctx.session.scalars(select(Timeline.event)).all()
     assert [each["To"] for each in letterbox.letters] == [user.email]
+
+
+def test_many_at_the_same_moment_use_a_code_once(enrolled, browser, user, estate):
+    _me, app = enrolled
+    waiting = [browser() for _number in range(4)]
+    for one in waiting:
+        one.enter(user.email)
+    for code in (app.next(), app.codes[0]):
+        with ThreadPoolExecutor(len(waiting)) as pool:
+            answers = list(pool.map(lambda one, code=code: one.code(code).status_code, waiting))
+        assert sorted(answers) == [303] + [422] * 3
+        waiting = [one for one, answer in zip(waiting, answers, strict=True) if answer == 422]
+        waiting.append(browser())
+        waiting[-1].enter(user.email)

@@ -69,6 +69,7 @@ def invite(email: str, roles: tuple[str, ...], estate: str | None, host_admin: b
                 user = _found_or_made(place, session, email)
                 link = _password_link(place, session, user, host_admin=True)
                 address = place.letters.address("password", link)
+            trail.tell(place, user, "host_admin_invited", _operator())
         _hand_over(email, address, as_json=as_json)
 
 
@@ -141,7 +142,8 @@ def grant(email: str, roles: tuple[str, ...], estate: str, unasked: bool) -> Non
 
 @user_command.command("disable")
 @click.argument("email")
-def disable(email: str) -> None:
+@json_option
+def disable(email: str, as_json: bool) -> None:
     """Close an account everywhere from its next request on; nothing of it is lost.
 
     Example: wuye user disable chen@example.com
@@ -152,11 +154,14 @@ def disable(email: str) -> None:
             accounts.disable(session, place.clock, user)
         trail.tell(place, user, "account_disable", _operator())
         say(_("{email} is disabled.", email=user.email))
+        if as_json:
+            emit({"email": user.email, "active": False})
 
 
 @user_command.command("enable")
 @click.argument("email")
-def enable(email: str) -> None:
+@json_option
+def enable(email: str, as_json: bool) -> None:
     """Open a disabled account again, as it was.
 
     Example: wuye user enable chen@example.com
@@ -167,6 +172,8 @@ def enable(email: str) -> None:
             accounts.enable(session, user)
         trail.tell(place, user, "account_enable", _operator())
         say(_("{email} is enabled.", email=user.email))
+        if as_json:
+            emit({"email": user.email, "active": True})
 
 
 @user_command.command("reset")
@@ -208,7 +215,8 @@ def list_sessions(email: str, end: bool, as_json: bool) -> None:
 
 @user_command.command("reset-factor")
 @click.argument("email")
-def reset_factor(email: str) -> None:
+@json_option
+def reset_factor(email: str, as_json: bool) -> None:
     """Take somebody's lost second factor away; they are told, and signed out everywhere.
 
     Example: wuye user reset-factor chen@example.com
@@ -222,6 +230,8 @@ def reset_factor(email: str) -> None:
         if place.letters.mailbox is not None:
             trail.tell_reset(place, email, user.locale)
         say(_("The second factor of {email} was reset.", email=user.email))
+        if as_json:
+            emit({"email": user.email, "second_factor": False})
 
 
 def _operator() -> Actor:

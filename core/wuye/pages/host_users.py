@@ -5,6 +5,7 @@ from smtplib import SMTPException
 from typing import Any
 from uuid import UUID
 
+import structlog
 from flask import Flask, request
 
 from wuye.context import Actor
@@ -21,6 +22,8 @@ from wuye.pages.times import ago, utc
 from wuye.web.access import installation
 from wuye.web.database import request_session
 
+log = structlog.get_logger("wuye.pages")
+
 
 def register(app: Flask) -> None:
     """Add the pages."""
@@ -34,7 +37,7 @@ def _users(caller: Caller) -> Any:
     slip: Slip | None = None
     if request.method == "POST":
         try:
-            slip = _invite(request.form.get("email", ""))
+            slip = _invite(caller, request.form.get("email", ""))
             if slip is None:
                 return see("/host/users?sent=1")
         except Problem as error:
@@ -51,7 +54,7 @@ def _users(caller: Caller) -> Any:
     )  # fmt: skip
 
 
-def _invite(email: str) -> Slip | None:
+def _invite(caller: Caller, email: str) -> Slip | None:
     """Have somebody become a host admin, when they have used the link."""
     place, session = installation(), request_session()
     try:
@@ -60,7 +63,10 @@ def _invite(email: str) -> Slip | None:
         user = create_user(session, place.clock, email=checked_address(email))
     if user.host_admin:
         raise Conflict(_("{email} is a host admin already.", email=user.email))
-    return _link(user, host_admin=True)
+    slip = _link(user, host_admin=True)
+    log.info("host admin invited", user=str(user.id), by=str(caller.user_id))
+    trail.tell(place, user, "host_admin_invited", Actor(caller.user_id, None, caller.name, frozenset()))
+    return slip
 
 
 def _link(user: User, *, host_admin: bool = False) -> Slip | None:

@@ -2,17 +2,20 @@
 
 from typing import Any
 
+import structlog
 from flask import Flask, request
 
 from wuye.errors import Problem
 from wuye.i18n import LOCALES, current_locale
-from wuye.identity import password_links
+from wuye.identity import password_links, trail
 from wuye.identity.password_links import Bearer
 from wuye.pages.access import see
 from wuye.pages.rendering import plain, secretly
 from wuye.web import browser
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.database import request_session
+
+log = structlog.get_logger("wuye.pages")
 
 
 def register(app: Flask) -> None:
@@ -29,7 +32,7 @@ def _choose(link: str) -> Any:
     if not posted:
         return _show(bearer, link)
     browser.check_origin()
-    form = request.form
+    form, powerful = request.form, bearer.link.host_admin
     try:
         password_links.use(
             session, place.clock, bearer, password=form.get("password", ""), name=form.get("name", ""),
@@ -39,6 +42,8 @@ def _choose(link: str) -> Any:
         session.rollback()
         return _show(bearer, link, problem)
     session.commit()
+    log.info("password chosen", user=str(bearer.user.id), host_admin=powerful)
+    trail.tell(place, bearer.user, "password_chosen", trail.acting(bearer.user), {"host_admin": powerful})
     response = see("/sign-in?chosen=1")
     browser.take_cookie(response)
     if bearer.user.locale:

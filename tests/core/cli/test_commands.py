@@ -97,7 +97,8 @@ def test_accounts_are_closed_opened_and_reset_by_the_operator(wuye):
     wuye("user", "disable", agent)
     people = {row["email"]: row["active"] for row in json.loads(wuye("user", "list", "--json").stdout)}
     assert people[agent] is False
-    wuye("user", "enable", agent)
+    assert json.loads(wuye("user", "enable", agent, "--json").stdout) == {"email": agent, "active": True}
+    assert json.loads(wuye("user", "reset-factor", agent, "--json").stdout)["second_factor"] is False
     assert re.search(r"/password/[\w-]{54}\n", wuye("user", "reset", agent).stdout)
     assert json.loads(wuye("user", "sessions", agent, "--json", "--end").stdout) == []
     assert "last host admin" in wuye("user", "disable", "admin@demo.example", code=1).stderr
