@@ -60,6 +60,9 @@ ROLES = {
 TARGET, TARGET_OF_HISTORY = 10, 20
 OF_HISTORY = ("pages.overview", "view=chart", "view=pivot")
 
+#: It tells that there is no worker, which the benchmark does without.
+READY = "/readyz"
+
 #: Besides, somebody who runs all estates, whoever looks after the installation, and who is nobody.
 CHAIN, HOST, NOBODY = "manager of all", "host", "nobody"
 ONLY_OF_CHAIN = ("pages.overview", "pages.estates", "pages.home", "api.estates", "pages.desk")
@@ -114,7 +117,7 @@ class Client:
 def cost(meter, client, address):
     """Return the CPU ms of an address, the lowest of three rounds; None if it is not shown to this client."""
     started = time.perf_counter()
-    if client.get(address) >= 400:
+    if client.get(address) >= 400 and address != READY:
         return None
     client.get(address)
     times = 1 if time.perf_counter() - started > 0.3 else 3

@@ -15,7 +15,14 @@ from wuye.identity.codes import sign_out_person, sign_out_who_left
 from wuye.identity.decisions import CoreSettings
 from wuye.imports.runs import purge as purge_imports
 from wuye.imports.work import proceed
-from wuye.jobs.core_jobs import purge_idempotency_keys, purge_notifications, purge_undo_steps
+from wuye.jobs.core_jobs import (
+    old_keys,
+    old_notifications,
+    old_undo_steps,
+    purge_idempotency_keys,
+    purge_notifications,
+    purge_undo_steps,
+)
 from wuye.jobs.declaration import Job
 from wuye.notifications.declaration import NotificationKind
 from wuye.notifications.services import CORE_KINDS
@@ -147,18 +154,18 @@ class Core(Plugin):
     @hookimpl
     def register_jobs(self) -> Iterable[Job]:
         """Tidy up."""
-        yield Job("purge_idempotency_keys", purge_idempotency_keys, cron="17 * * * *")
+        yield Job("purge_idempotency_keys", purge_idempotency_keys, cron="17 * * * *", due=old_keys)
         yield Job("sign_out_who_left", sign_out_who_left, cron="3 18 * * *")
-        yield Job("purge_undo_steps", purge_undo_steps, cron="47 * * * *")
-        yield Job("purge_notifications", purge_notifications, cron="41 19 * * *")
+        yield Job("purge_undo_steps", purge_undo_steps, cron="47 * * * *", due=old_undo_steps)
+        yield Job("purge_notifications", purge_notifications, cron="41 19 * * *", due=old_notifications)
         yield Job("send_invitation", invitations.send)
-        yield Job("purge_invitations", invitations.purge, cron="29 20 * * *")
+        yield Job("purge_invitations", invitations.purge, cron="29 20 * * *", due=invitations.expired)
         yield Job("import_file", proceed)
         yield tasks.job(estate_tasks.EXPORT, estate_tasks.export_estate)
         yield tasks.job(estate_tasks.DEMO, estate_tasks.load_demo)
         yield tasks.job(exporting.KIND, exporting.export_list)
         yield tasks.job(acting.KIND, acting.act_on_many)
-        yield Job("purge_tasks", tasks.purge, cron="23 * * * *")
+        yield Job("purge_tasks", tasks.purge, cron="23 * * * *", due=tasks.ended)
         yield Job("purge_imports", purge_imports, cron="11 20 * * *")
 
     @hookimpl

@@ -71,3 +71,26 @@ def test_the_job_of_a_disabled_plugin_does_nothing(make_estate):
         patch.setattr(job, "run", called.append)
         job(ctx)
     assert called == []
+
+
+def test_a_periodic_job_is_queued_for_the_estates_that_have_something_to_do_and_for_no_other(make_estate):
+    busy, idle = make_estate(), make_estate()
+    place = busy.place
+    with busy.context() as ctx:
+        at = ctx.now - timedelta(hours=30)
+        ctx.session.add(IdempotencyKey(user_id=busy.info.id, key="old", request_digest="x", created_at=at))
+    resident, agent = busy.login("core.resident"), busy.login("customer_service.agent")
+    request = resident.create("requests", title="x", request_kind="inquiry")
+    agent.act("requests", request, "answer", resolution="Done")
+    for name in ("core.purge_idempotency_keys", "customer_service.silent_acceptance"):
+        codes = worker.estates_with(place, place.plugins.registry.jobs[name])
+        assert busy.code in codes and idle.code not in codes, name
+    for job in place.plugins.registry.jobs.values():
+        if job.cron and job.due is None:
+            assert idle.code in worker.estates_with(place, job)
+
+
+def test_every_job_says_what_is_due_in_a_form_that_can_be_asked(installation):
+    for job in installation.plugins.registry.jobs.values():
+        if job.due is not None:
+            assert isinstance(worker.estates_with(installation, job), list), job.name

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 
 from wuye.context import Actor, Context
 from wuye.db.session import EstateSession
@@ -181,6 +181,11 @@ def pending(ctx: Context) -> Sequence[Invitation]:
 def purge(ctx: Context) -> None:
     """Forget invitations that ran out long ago."""
     ctx.session.execute(delete(Invitation).where(Invitation.expires_at < ctx.now - KEEP))
+
+
+def expired(now: datetime) -> Select[tuple[UUID]]:
+    """Select the estates of such invitations."""
+    return select(Invitation.estate_id).where(Invitation.expires_at < now - KEEP)
 
 
 # ---- the invitee's side

@@ -6,7 +6,7 @@ writes in its own transaction is written once.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from wuye.jobs import rescue
 from wuye.jobs.declaration import Job
 from wuye.jobs.lasting import Lasting
 from wuye.jobs.queue import ARRIVAL, BACKUP, RUN, put
+from wuye.records import figures
 
 log = structlog.get_logger("wuye.jobs")
 
@@ -81,6 +82,12 @@ def worker_app(place: Installation) -> App:
     def purge_arrivals(timestamp: int) -> None:
         arrivals.purge(place)
 
+    @app.periodic(cron="7 * * * *")
+    @app.task(name="wuye.keep_figures", queueing_lock="wuye.keep_figures")
+    def keep_figures(timestamp: int) -> None:
+        with place.database.session(role="ops") as session:
+            figures.keep_all(session, place.clock.now())
+
     for name, job in place.plugins.registry.jobs.items():
         if job.cron:
             tick_name = f"wuye.tick.{name}"
@@ -103,16 +110,27 @@ def _fan_out(place: Installation, name: str, job: Job) -> Callable[..., None]:
     def tick(context: JobContext, timestamp: int, done: bool = False) -> None:
         if done:
             return
+        codes = estates_with(place, job)
         with _given_up_if_superseded(), place.database.session() as session:
-            active = select(Estate.code).where(Estate.state == "active")
-            if job.plugin != "core":
-                having = select(EstatePlugin.estate_id).where(EstatePlugin.plugin == job.plugin, EstatePlugin.enabled)
-                active = active.where(Estate.id.in_(having))
-            for code in session.scalars(active).all():
+            for code in codes:
                 put(session, code, name, {})
             rescue.seal(session, context.job)
 
     return tick
+
+
+def estates_with(place: Installation, job: Job) -> Sequence[str]:
+    """Return the codes of the active estates in which a periodic job has something to do, in one statement over all."""
+    wanted = select(Estate.code).where(Estate.state == "active")
+    if job.plugin != "core":
+        having = select(EstatePlugin.estate_id).where(EstatePlugin.plugin == job.plugin, EstatePlugin.enabled)
+        wanted = wanted.where(Estate.id.in_(having))
+    if job.due is not None:
+        due = job.due(place.clock.now())
+        [estate] = due.selected_columns
+        wanted = wanted.where(due.where(estate == Estate.id).exists())
+    with place.database.session(role="ops") as session:  # who works for all estates sees the rows of all
+        return session.scalars(wanted).all()
 
 
 def execute(

@@ -8,15 +8,16 @@ from uuid import uuid4
 
 from flask import Response, g, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from wuye import labels
+from wuye.db.base import table_of
 from wuye.errors import Text
 from wuye.i18n import LazyText, _, current_locale
 from wuye.pages import items, times, toasts
 from wuye.pages.access import Visit
 from wuye.pages.assets import url_of
-from wuye.pages.values import shown
+from wuye.pages.values import cell, shown
 from wuye.records.flow import Transition
 from wuye.resources.declaration import Resource
 from wuye.resources.schemas import input_schema
@@ -194,7 +195,17 @@ class Showing:
         self._tags: dict[tuple[str, str], Markup] = {}
         self._flags: dict[str, Markup] = {}
         self._avatars: dict[str | None, Markup] = {}
-        self._pens: dict[str, Markup] = {}
+        self._pens: dict[str, tuple[str, str, str]] = {}
+        self._pages: dict[str, str | None] = {}
+
+    def page_of(self, target: str) -> str | None:
+        """The address below which what a reference means has its pages; None if it has none, or the visitor sees none."""
+        if target not in self._pages:
+            table = table_of(target)
+            found = next((r for r in self.registry.resources.values() if r.model.__tablename__ == table), None)
+            seen = found is not None and target != "record" and self.visit.readable(found)
+            self._pages[target] = self.visit.url_of(found) if found is not None and seen else None
+        return self._pages[target]
 
     def ago(self, at: Any) -> Text:
         """How long ago."""
@@ -280,13 +291,19 @@ class Showing:
     def pen(self, resource: Resource, row: Mapping[str, Any], name: str) -> Markup:
         """The way to change one field where it stands; a table has hundreds, so that most of it is drawn once."""
         if name not in self._pens:
-            before, _place, after = str(
-                _("Edit {field}: {thing}", field=self.label(resource, name), thing="\0")
-            ).partition("\0")
-            self._pens[name] = Markup(
-                '<a class="ib mini pen" href="{}/{{}}/edit?only={}">{}<span class="sr">{}{{}}{}</span></a>'
-            ).format(self.visit.url_of(resource), name, icon("pen", "s"), before, after)
-        return self._pens[name].format(row["id"], self.name(resource, row))
+            said = str(_("Edit {field}: {thing}", field=self.label(resource, name), thing="\0"))
+            before, _place, after = str(escape(said)).partition(str(escape("\0")))
+            start = f'<a class="ib mini pen" href="{escape(self.visit.url_of(resource))}/'
+            middle = f'/edit?only={escape(name)}">{icon("pen", "s")}<span class="sr">{before}'
+            self._pens[name] = start, middle, f"{after}</span></a>"
+        start, middle, end = self._pens[name]
+        return Markup(f"{start}{row['id']}{middle}{escape(self.name(resource, row))}{end}")  # noqa: S704 (all is escaped)
+
+    def cell(
+        self, resource: Resource, row: Mapping[str, Any], name: str, part: str, *, editable: bool = False
+    ) -> Markup:
+        """A field's value where it stands, with the way to change it."""
+        return cell(self, resource, row, name, part, editable=editable)
 
     def name(self, resource: Resource, row: Mapping[str, Any]) -> str:
         """What a thing is called: its number or name, or the first two columns of what has none."""

@@ -6,14 +6,14 @@ costs nothing: whoever takes the job up again goes on from there, or begins anew
 
 import traceback
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -175,3 +175,9 @@ def purge(ctx: Context) -> None:
         task.file = None
     ctx.session.flush()
     ctx.session.execute(delete(Task).where(Task.file.is_(None), Task.finished_at < ctx.now - KEEP))
+
+
+def ended(now: datetime) -> Select[tuple[UUID]]:
+    """Select the estates of what `purge` deletes."""
+    old = or_(and_(Task.file.is_not(None), Task.finished_at < now - KEEP_FILES), Task.finished_at < now - KEEP)
+    return select(Task.estate_id).where(old)

@@ -1,6 +1,7 @@
 """Repeated requests: the same key gives the same answer, kept in the same transaction as the effect."""
 
 import hashlib
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -91,7 +92,8 @@ def claim_key(ctx: Context, key: str, said: bytes) -> tuple[UUID, Stored | None]
     }
     if ctx.session.fetch(_CLAIM, claimed):
         return identity, None
-    stored = Stored(*ctx.session.fetch(_FIND, claimed)[0])
+    digest_then, status, answer, etag = ctx.session.fetch(_FIND, claimed)[0]
+    stored = Stored(digest_then, status, _unpacked(answer), etag)
     if stored.request_digest != digest:
         raise Invalid(
             _("This Idempotency-Key was used for another request."),
@@ -102,8 +104,21 @@ def claim_key(ctx: Context, key: str, said: bytes) -> tuple[UUID, Stored | None]
 
 def store(ctx: Context, identity: UUID, status: int, answer: bytes, etag: str | None = None) -> None:
     """Keep the answer to a claimed key; it is committed with the effect, or not at all."""
-    kept = {"estate": ctx.estate.id, "id": identity, "status": status, "answer": answer, "etag": etag}
+    kept = {"estate": ctx.estate.id, "id": identity, "status": status, "answer": _packed(answer), "etag": etag}
     ctx.session.fetch(_STORE, kept)
+
+
+#: What compressed bytes begin with; an answer (JSON, or an address) never does.
+_COMPRESSED = b"x\x01"
+
+
+def _packed(answer: bytes) -> bytes:
+    """Return an answer as it is kept for a day: a host keeps millions of them."""
+    return min(zlib.compress(answer, 1), answer, key=len)
+
+
+def _unpacked(kept: bytes) -> bytes:
+    return zlib.decompress(kept) if kept and kept.startswith(_COMPRESSED) else kept
 
 
 def form_said(sent: Request) -> bytes:

@@ -1,10 +1,11 @@
 """What customer service does in the background."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, or_, select
 
-from wuye.api import Context, take
+from wuye.api import Context, Record, take
 from wuye_customer_service.models import Request
 from wuye_customer_service.settings import CustomerServiceSettings
 
@@ -23,3 +24,8 @@ def silent_acceptance(ctx: Context) -> None:
         ),
     )
     ctx.each(ctx.session.scalars(overdue).all(), lambda request: take(ctx, request, "silent_accept"))
+
+
+def waiting_for_acceptance(_now: datetime) -> Select[tuple[UUID]]:
+    """Select the estates in which a result waits for its acceptance at all; how long, each has decided for itself."""
+    return select(Record.estate_id).where(Record.kind == Request.record_kind(), Record.state == "resolved")

@@ -25,7 +25,7 @@ from wuye_customer_service.cards import requests_of, satisfaction
 from wuye_customer_service.demo import live_day
 from wuye_customer_service.flows import request_flow
 from wuye_customer_service.importing import SYNONYMS, WORDS, hand_on
-from wuye_customer_service.jobs import silent_acceptance
+from wuye_customer_service.jobs import silent_acceptance, waiting_for_acceptance
 from wuye_customer_service.models import Request
 from wuye_customer_service.schemas import RequestSchema
 from wuye_customer_service.services import create_request
@@ -82,7 +82,7 @@ class CustomerService(Plugin):
     @hookimpl
     def register_jobs(self) -> Iterable[Job]:
         """Take silence for acceptance, in the end."""
-        yield Job("silent_acceptance", silent_acceptance, cron="23 * * * *")
+        yield Job("silent_acceptance", silent_acceptance, cron="23 * * * *", due=waiting_for_acceptance)
 
     @hookimpl
     def referral_accepted(self, ctx: Context, referral: Referral, origin: Record) -> None:
