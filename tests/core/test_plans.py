@@ -78,7 +78,7 @@ def plans(monkeypatch):
 @pytest.mark.parametrize("key", ["maintenance.work-orders", "core.records"])
 def test_a_list_reads_no_more_of_a_large_estate_than_its_page(large, plans, key, asked):
     if key == "core.records" and "state" in asked:
-        pytest.skip("states are a kind's own; among all kinds the filter is declared as not indexed")
+        pytest.skip("states are a kind's own: among all kinds no index serves the filter")
     with large.context() as ctx:
         resource = ctx.loaded.registry.resources[key]
         arguments = dict(pair.split("=", 1) for pair in asked.split("&") if "=" in pair)
