@@ -12,6 +12,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from wuye.jobs.worker import run as run_worker
+from wuye.testing import DEADLINE
 
 URL = "https://wuye.example"
 
@@ -56,7 +57,7 @@ def mail_server(letterbox, *, tls=None, **options):
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    number, loop, done = port.result(10)
+    number, loop, done = port.result(DEADLINE)
     try:
         yield number
     finally:

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from wuye.identity.services import add_member, create_token, create_user
 from wuye.installation import Installation
 from wuye.records.models import Record
 from wuye.records.timeline import verify_chain
+from wuye.testing import DEADLINE, until
 from wuye.web.app import create_app
 
 TOTAL, CLIENTS = 200, 8
@@ -61,17 +61,16 @@ class Server:
         self.process = subprocess.Popen(
             command, env=self.environment, start_new_session=True, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                if self.send("GET", "/readyz")[0] == 200:
-                    return
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError("the server does not answer")
+        until(self.is_ready)
+
+    def is_ready(self) -> bool:
+        try:
+            return self.send("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
 
     def send(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             response = connection.getresponse()
@@ -103,8 +102,7 @@ def test_a_killed_server_loses_nothing_it_acknowledged_and_does_nothing_twice(pl
     try:
         with ThreadPoolExecutor(CLIENTS) as pool:
             pending = [pool.submit(create, number) for number in range(TOTAL)]
-            while len(acknowledged) < TOTAL // 4:
-                time.sleep(0.001)
+            until(lambda: len(acknowledged) >= TOTAL // 4)
             server.kill()
             first = [future.result() for future in pending]
         assert not all(first), "it was killed in the middle"

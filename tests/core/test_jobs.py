@@ -29,7 +29,7 @@ def test_a_job_is_queued_with_its_transaction_or_not_at_all(estate):
         enqueue(ctx, "core.no_such_job")
 
 
-def test_the_worker_does_what_is_queued(estate):
+def test_the_worker_does_what_is_queued(estate, work_off):
     with estate.context() as ctx:
         for hours in (1, 30):
             ctx.session.add(
@@ -41,7 +41,7 @@ def test_the_worker_does_what_is_queued(estate):
                 )
             )
         enqueue(ctx, "core.purge_idempotency_keys")
-    worker.run(estate.place, once=True, signals=False)
+    work_off()
     assert queued(estate) == 0
     with estate.context() as ctx:
         assert ctx.session.scalars(text("SELECT key FROM core_idempotency_key")).all() == ["1"]

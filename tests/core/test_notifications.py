@@ -1,6 +1,7 @@
 """Who is told what, and who is not; each for themselves, in one statement, and gone with what is rolled back."""
 
 import contextlib
+import itertools
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from wuye.plugins.loader import PluginError, load
 from wuye.plugins.manifest import Manifest
 from wuye.records.models import Record
 from wuye.records.services import edit
-from wuye.testing import Refused
+from wuye.testing import DEADLINE, Refused
 from wuye.testing.statements import counted
 
 INSERT = "INSERT INTO core_notification"
@@ -411,7 +412,13 @@ def test_who_listens_hears_for_whom_there_is_news_once_it_is_committed(estate, p
             record = a_record(estate, ctx, resident, agent)
             ctx.notify(resident.person, "assigned", record)
             ctx.notify(resident.person, "commented", record)
-        heard = [message.payload for message in listener.notifies(timeout=0.5)]
+        with psycopg.connect(address, autocommit=True) as last:
+            last.execute(f"NOTIFY {CHANNEL}, 'all'")  # comes after all that was told before
+        with contextlib.closing(
+            listener.notifies(timeout=DEADLINE)
+        ) as messages:  # it holds the connection while it is open
+            payloads = (message.payload for message in messages)
+            heard = list(itertools.takewhile(lambda payload: payload != "all", payloads))
     with estate.context() as ctx:
         [user] = ctx.session.scalars(select(Membership.user_id).where(Membership.person_id == resident.person)).all()
     assert heard.count(f"{estate.info.id} {user}") == 1

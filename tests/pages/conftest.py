@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from werkzeug.test import Client as HttpClient
 from wuye.identity import sessions
 from wuye.identity.models import Membership, User
 from wuye.identity.services import add_member, create_user
+from wuye.resources import undo
+from wuye.testing import DEADLINE
 from wuye.web.browser import FIELD
 
 PASSWORD = "a long enough password"
@@ -117,8 +120,9 @@ def chromium():
     """Debian's Chromium; where there is none these tests are skipped."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=1000 * DEADLINE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield browser
@@ -133,8 +137,17 @@ def pictures():
 
 
 @pytest.fixture
-def window(chromium, site, estate):
-    """A function that opens a browser window for a visitor; anything that a page may not do fails the test."""
+def unhurried(monkeypatch):
+    """What can be taken back can be for as long as a test waits; a test of the window itself puts it back."""
+    monkeypatch.setattr(undo, "WINDOW", timedelta(seconds=DEADLINE))
+
+
+@pytest.fixture
+def window(chromium, site, estate, unhurried):
+    """A function that opens a browser window for a visitor; anything that a page may not do fails the test.
+
+    Nothing moves in it (`prefers-reduced-motion`): what is looked at is a state, not a step on the way to it.
+    """
     opened, complaints = [], []
 
     def open_(visitor=None, *, locale="zh_Hans", theme="light", width=1440, height=900, script=True):
@@ -143,7 +156,9 @@ def window(chromium, site, estate):
             locale={"zh_Hans": "zh-CN"}.get(locale, "en-US"),
             java_script_enabled=script,
             base_url=site,
+            reduced_motion="reduce",
         )
+        context.set_default_timeout(1000 * DEADLINE)
         cookies = {"locale": locale, "theme": theme, **({"wuye": visitor.cookie} if visitor else {})}
         context.add_cookies([{"name": name, "value": value, "url": site} for name, value in cookies.items()])
         page = context.new_page()
@@ -161,12 +176,16 @@ def window(chromium, site, estate):
 
 @pytest.fixture
 def background(installation):
-    """A worker in a process of its own, as it runs beside every server."""
+    """A function that starts a worker in a process of its own, as it runs beside every server.
+
+    Until it is called nothing is done: so a page that shows work under way can be looked at for as long as that takes.
+    """
     environment = {**os.environ, "WUYE_DATA": str(installation.settings.data), "WUYE_DEMO": "true"}
-    worker = subprocess.Popen([sys.executable, "-m", "wuye", "worker"], env=environment)
-    yield worker
-    worker.terminate()
-    worker.wait(30)
+    workers = []
+    yield lambda: workers.append(subprocess.Popen([sys.executable, "-m", "wuye", "worker"], env=environment))
+    for worker in workers:
+        worker.terminate()
+        worker.wait(DEADLINE)
 
 
 @pytest.fixture

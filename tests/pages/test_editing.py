@@ -1,6 +1,7 @@
 """What lists let one do without leaving them: take back, change a field where it stands, put the columns into order."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -8,12 +9,15 @@ from playwright.sync_api import expect
 from sqlalchemy import select, text
 
 from wuye.people.models import Person
-from wuye.resources import service
+from wuye.resources import service, undo
 from wuye_customer_service.models import Request
 
 AGENT = ("core.agent", "customer_service.agent")
 CHIEF = ("core.supervisor", "maintenance.dispatcher")
 REQUESTS, ORDERS = "customer-service/requests", "maintenance/work-orders"
+OFFERED = undo.WINDOW
+
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 def make(estate, *titles, key="customer_service.requests", **values):
@@ -62,7 +66,9 @@ def test_an_action_is_taken_back_from_the_next_page(estate, agent):
 def test_the_offer_is_for_its_estate_its_user_and_some_seconds(estate, make_estate, agent, visitor, monkeypatch):
     (one,) = make(estate, "Lamp")
     agent.get(f"{REQUESTS}/{one}")
-    done = agent.post(f"{REQUESTS}/{one}/actions/reject", {"reason": "no"})
+    with monkeypatch.context() as patch:
+        patch.setattr(undo, "WINDOW", OFFERED)
+        done = agent.post(f"{REQUESTS}/{one}/actions/reject", {"reason": "no"})
     cookie = next(each for each in done.headers.getlist("Set-Cookie") if each.startswith("undo="))
     assert f"Path=/e/{estate.code}" in cookie and "Max-Age=8" in cookie and "HttpOnly" in cookie
     step = offered(agent.get(REQUESTS))
@@ -72,7 +78,8 @@ def test_the_offer_is_for_its_estate_its_user_and_some_seconds(estate, make_esta
     assert agent.post("undo", {"step": step}, token="").status_code == 403
     assert agent.post("undo", {"step": "nonsense"}).status_code == 404
     with estate.context() as ctx:
-        ctx.session.execute(text("UPDATE core_undo_step SET created_at = created_at - interval '13 seconds'"))
+        over = {"over": undo.WINDOW + undo.GRACE + timedelta(seconds=1)}
+        ctx.session.execute(text("UPDATE core_undo_step SET created_at = created_at - :over"), over)
     assert offered(agent.get(REQUESTS)) is None
     late = agent.post("undo", {"step": step})
     assert late.status_code == 409 and "too late" in late.text
@@ -296,9 +303,10 @@ def test_a_card_that_was_dragged_is_taken_back(estate, visitor, window):
     expect(page.locator(".col[data-state=draft] .ticket")).to_have_count(1)
 
 
-def test_the_offer_goes_with_its_seconds(estate, agent, window):
+def test_the_offer_goes_with_its_seconds(estate, agent, window, monkeypatch):
     (one,) = make(estate, "Lamp")
     page = window(agent, locale="en")
+    monkeypatch.setattr(undo, "WINDOW", OFFERED)
     page.clock.install()
     page.goto(f"/e/{estate.code}/{REQUESTS}/{one}/edit?only=title")
     page.fill("[name=title]", "Lift")

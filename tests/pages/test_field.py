@@ -20,6 +20,7 @@ from wuye.i18n import catalogue
 from wuye.pages.portal import code_of
 from wuye.properties.models import Property
 from wuye.records.models import Record, Timeline
+from wuye.testing import until
 from wuye_maintenance.models import MaterialUse
 
 TECHNICIAN = ("core.staff", "maintenance.technician")
@@ -47,8 +48,9 @@ def photo(tmp_path, name="photo.jpg"):
 
 
 def ready(page):
-    """Wait until the page and the jobs that it lists are kept for a time without a network."""
+    """Wait until the page and the jobs that it lists are kept for a time without a network, and its worker serves it."""
     page.wait_for_selector("html[data-kept]")
+    page.wait_for_function("navigator.serviceWorker.controller")
 
 
 def counted(page):
@@ -83,7 +85,7 @@ def test_a_technician_does_a_job_without_a_network_in_four_taps(estate, visitor,
     page.reload()
     expect(page.locator(".kept")).to_have_count(3)
     page.context.set_offline(False)
-    expect(page.locator("#net")).to_be_hidden(timeout=15_000)
+    expect(page.locator("#net")).to_be_hidden()
     expect(page.locator("[data-now] .tag")).to_have_text(say("Done", locale))
     with estate.context() as ctx:
         events = ctx.session.scalars(
@@ -110,7 +112,7 @@ def test_what_was_refused_is_shown_with_its_reason_and_ways_out(estate, visitor,
     with estate.context() as ctx:
         perform(ctx, ctx.session.get(Record, (ctx.estate.id, job)), "cancel", {"reason": "twice"})
     page.context.set_offline(False)
-    expect(page.locator("#net")).to_contain_text("1 not taken", timeout=15_000)
+    expect(page.locator("#net")).to_contain_text("1 not taken")
     page.goto(f"/f/{estate.code}/outbox")
     expect(page.locator("#outbox .error")).to_contain_text("Cancelled")
     page.get_by_role("button", name="Try again").click()
@@ -307,7 +309,7 @@ def test_something_is_reported_on_the_way(estate, visitor, window, tmp_path):
     page.get_by_role("button", name="Send").click()
     expect(page.locator(".kept")).to_be_visible()
     page.context.set_offline(False)
-    expect(page.locator("#net")).to_be_hidden(timeout=15_000)
+    expect(page.locator("#net")).to_be_hidden()
     with estate.context() as ctx:
         assert ctx.session.scalars(select(Record.title)).all() == ["路灯不亮"]
         assert ctx.session.scalar(select(func.count()).select_from(Attachment)) == 1
@@ -372,7 +374,8 @@ def test_the_resident_signs_by_name_where_nothing_can_be_drawn(estate, visitor, 
     page.goto(f"/f/{estate.code}/jobs/{job}")
     page.fill("[name=remedy]", "更换密封圈")
     page.fill("[name=signed_by]", "陈雨")
-    page.click("[data-step=finish] button.p")
+    with page.expect_navigation():
+        page.click("[data-step=finish] button.p")
     assert state_of(estate, job) == "done"
     page.click("summary:has-text('All steps')")
     expect(page.locator(".act li", has_text="Signed")).to_contain_text("陈雨")
@@ -456,14 +459,16 @@ def test_the_worker_sends_what_waits_when_no_page_is_open(estate, visitor, windo
     page.close()
     assert state_of(estate, job) == "assigned"
     other.context.set_offline(False)
-    mine = next(each for each in found if not each["isDeleted"] and each["scopeURL"].endswith("/f"))
+
+    def registered():
+        other.title()  # what the browser tells is heard while it is asked something
+        return next((each for each in found if not each["isDeleted"] and each["scopeURL"].endswith("/f")), None)
+
+    mine = until(registered)
     origin = mine["scopeURL"].removesuffix("/f")
     call = {"origin": origin, "registrationId": mine["registrationId"], "tag": "outbox", "lastChance": False}
     devtools.send("ServiceWorker.dispatchSyncEvent", call)
-    for _try in range(100):
-        if state_of(estate, job) != "assigned":
-            break
-        other.wait_for_timeout(100)
+    until(lambda: state_of(estate, job) != "assigned")
     assert state_of(estate, job) == "accepted"
 
 
@@ -502,7 +507,8 @@ def test_the_phone_pages_are_accessible_and_narrow(estate, visitor, window, loca
         look(name)
     page.goto(f"{base}/scan")
     page.fill("[name=code]", "0")
-    page.locator("form:has(#code) button").click()
+    with page.expect_navigation():
+        page.locator("form:has(#code) button").click()
     look("scanned-nothing")
     page.goto(f"{base}/jobs/{job}")
     ready(page)
@@ -518,7 +524,7 @@ def test_the_phone_pages_are_accessible_and_narrow(estate, visitor, window, loca
     with estate.context() as ctx:
         perform(ctx, ctx.session.get(Record, (ctx.estate.id, job)), "cancel", {"reason": "twice"})
     page.context.set_offline(False)
-    expect(page.locator("#net.late")).to_be_visible(timeout=15_000)
+    expect(page.locator("#net.late")).to_be_visible()
     page.goto(f"{base}/outbox")
     expect(page.locator("#outbox li")).to_have_count(2)
     look("outbox-failed")

@@ -30,6 +30,12 @@ OWN = {"profile": "/profile", "profile-tokens": "/profile/tokens", "second-facto
 #: What is no page of its own, or is looked at by tests of its own: answers to scripts, files, what an import or a task is later.
 OTHERS = {"palette", "suggest", "rejected", "run", "act", "one", "file", "notifications.stream"}
 
+#: What still moves in a window that asks for nothing to move.
+MOVING = """[...document.querySelectorAll('*')].filter((each) => {
+    const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(each);
+    return /[1-9]/.test(transitionDuration) || animationName !== 'none' || scrollBehavior === 'smooth';
+}).map((each) => each.outerHTML.slice(0, 160))"""
+
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -89,6 +95,8 @@ def test_pages_are_accessible_and_never_wider_than_the_window(visitor, window, a
             page.context.clear_cookies(name="wuye")
         page.set_viewport_size({"width": 1440, "height": 900})
         page.goto(address)
+        if moving := page.evaluate(MOVING):
+            wrong[name, "moves"] = moving[:3]
         for theme in ("light", "dark"):
             page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
             page.screenshot(path=pictures / f"{name}-{locale}-{theme}-1440.png")

@@ -240,7 +240,7 @@ class Resource:
     def index(self, session: EstateSession, row: Any) -> None:
         """Make a row findable by what the declaration says; by what is shown masked only as far as that may be revealed."""
         found_by = {name: getattr(row, name) for name in self.search if hasattr(row, name)}
-        masked = [found_by.pop(name) for name in self.masked_attributes & found_by.keys()]
+        masked = [found_by.pop(name) for name in list(found_by) if name in self.masked_attributes]
         name = None if self.is_record else getattr(row, "name", None)
         search.index(session, self.search_kind, row.id, found_by.values(), name=name, masked=masked)
 

@@ -3,5 +3,6 @@
 from wuye.testing.client import Client, Refused
 from wuye.testing.conformance import conformance
 from wuye.testing.estate import TestEstate
+from wuye.testing.waiting import DEADLINE, until
 
-__all__ = ["Client", "Refused", "TestEstate", "conformance"]
+__all__ = ["DEADLINE", "Client", "Refused", "TestEstate", "conformance", "until"]

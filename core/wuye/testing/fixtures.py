@@ -29,13 +29,14 @@ def installation() -> "Iterator[Installation]":
     from wuye.config import Settings
     from wuye.db.local import LocalPostgres
     from wuye.installation import Installation
+    from wuye.testing.waiting import DEADLINE
 
     # Without colours and local variables: to draw those of a request takes longer than a test may.
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[structlog.processors.add_log_level, plain])
     with tempfile.TemporaryDirectory(prefix="wuye-test-", ignore_cleanup_errors=True) as folder:
         place = Installation(Settings(data=Path(folder), strict=True, demo=True))
-        server = LocalPostgres(Path(folder) / "postgres", settings=_SETTINGS)
+        server = LocalPostgres(Path(folder) / "postgres", settings=_SETTINGS, timeout=DEADLINE)
         place.__dict__["local"] = server  # in place of the one that is careful
         try:
             place.upgrade()

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from typing import Any
 from wuye.config import Settings
 from wuye.db.local import LocalPostgres
 from wuye.installation import Installation
+from wuye.testing.waiting import DEADLINE, seconds_until
 
-#: How long something that will come is waited for; far more than it takes, since the machine may be busy.
-PATIENCE = 60.0
+#: How long a server that may be on its way up or down is asked for an answer.
+_BRIEFLY = 2.0
 
 
 def free_port() -> int:
@@ -26,19 +26,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def until(happened: Callable[[], Any], what: str, *, patience: float = PATIENCE) -> float:
-    """Wait until something has happened; return the seconds that it took.
-
-    Raises:
-        AssertionError: it has not, with `what` was waited for.
-    """
-    began = time.monotonic()
-    while not happened():
-        assert time.monotonic() - began < patience, f"{what} did not happen within {patience:g} s"
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 class Group:
@@ -59,14 +46,14 @@ class Group:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, env=variables, start_new_session=True, stderr=output)  # noqa: S603
         if wait:
-            until(self.is_ready, "serving")
+            seconds_until(self.is_ready, "serving")
 
     def is_ready(self) -> bool:
         """Return whether requests can be served now."""
         assert self.process is not None
         assert self.process.poll() is None, self.said()
         with suppress(OSError, http.client.HTTPException):
-            return self.ask("/readyz", timeout=2)[0] == 200
+            return self.ask("/readyz", timeout=_BRIEFLY)[0] == 200
         return False
 
     def ask(
@@ -120,7 +107,7 @@ class Group:
         os.kill(pid, number)
         return pid
 
-    def end(self, number: int = signal.SIGTERM, *, patience: float = PATIENCE) -> int:
+    def end(self, number: int = signal.SIGTERM, *, patience: float = DEADLINE) -> int:
         """Ask the group to stop; return its exit code."""
         assert self.process is not None
         self.process.send_signal(number)

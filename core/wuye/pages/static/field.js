@@ -198,6 +198,7 @@ async function keep() {
     const thumbs = answer ? (await answer.text()).matchAll(/src="([^"]+[?]thumb=1)"/g) : [];
     for (const [, address] of thumbs) if (!(await cache.match(address, { ignoreVary: true }))) await cache.add(address).catch(() => null);
   }
+  await navigator.serviceWorker.ready;  // what is kept is of use once the worker can give it out
   document.documentElement.dataset.kept = "1";
 }
 
