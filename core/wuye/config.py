@@ -56,6 +56,17 @@ class Settings:
         },
     )
     pool_size: int = field(default=8, metadata={"help": "Connections to the database that a process keeps, 1 to 200."})
+    request_threads: int = field(
+        default=4,
+        metadata={
+            "help": "Requests that a server process works on at the same time, 1 to 200. More answer no sooner: one at a time"
+            " can compute, the others wait for the database."
+        },
+    )
+    estate_requests: int = field(
+        default=2,
+        metadata={"help": "How many of these may be of one estate, so that none takes the places of the others."},
+    )
     prepared_statements: bool = field(
         default=True,
         metadata={
@@ -282,6 +293,8 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "strict": _boolean,
     "demo": _boolean,
     "pool_size": _count,
+    "request_threads": _count,
+    "estate_requests": _count,
     "prepared_statements": _boolean,
     "trusted_proxies": _proxies,
     "public_url": _public_url,

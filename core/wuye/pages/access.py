@@ -114,7 +114,7 @@ def page(
             g.visit.ctx.session.commit()
         return answer
 
-    app.add_url_rule(rule, f"pages.{name}", declare(respond, declared), methods=list(methods))
+    app.add_url_rule(rule, f"pages.{name}", declare(respond, declared, largest), methods=list(methods))
 
 
 def enter(estate: str, access: Access) -> Visit:

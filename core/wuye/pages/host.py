@@ -94,7 +94,7 @@ def add_host_page(
             raise NotFound
         return view(caller, **rest)
 
-    app.add_url_rule(rule, f"pages.host{name}", declare(respond, Access((SIGNED_IN,))), methods=list(methods))
+    app.add_url_rule(rule, f"pages.host{name}", declare(respond, Access((SIGNED_IN,)), largest), methods=list(methods))
 
 
 def show(template: str, status: int = 200, **values: Any) -> Any:

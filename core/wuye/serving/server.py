@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from granian._granian import SocketHolder
-from granian.constants import Interfaces
+from granian.constants import Interfaces, TaskImpl
 from granian.server.mp import MPServer
 
 from wuye.serving import lifeline
@@ -21,7 +21,7 @@ class _OneProcess(MPServer):
     """granian's server without its parent: its one worker runs here, on a socket that is open already."""
 
     def __init__(self, listener: int, **options: Any) -> None:
-        super().__init__("wuye.web.wsgi:app", workers=1, log_enabled=False, **options)
+        super().__init__("wuye.web.wsgi:bridge", workers=1, log_enabled=False, **options)
         self._listener = listener
 
     def signal_handler_interrupt(self, *_args: Any, **_options: Any) -> None:
@@ -49,7 +49,7 @@ class _OneProcess(MPServer):
 def main(listener: int) -> None:
     """Answer requests until SIGTERM; those at hand are finished first."""
     lifeline.hold()
-    _OneProcess(listener, interface=Interfaces.WSGI, blocking_threads=8).serve()
+    _OneProcess(listener, interface=Interfaces.RSGI, task_impl=TaskImpl.asyncio).serve()
 
 
 if __name__ == "__main__":

@@ -32,9 +32,11 @@ class Access:
     plugin: str = "core"
 
 
-def declare(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
-    """Attach the declaration to a view."""
+def declare(view: Callable[..., Any], access: Access, largest: int | None = None) -> Callable[..., Any]:
+    """Attach the declaration to a view; `largest` is how many bytes its body may have, where that is more than usual."""
     view.access = access  # type: ignore[attr-defined]
+    if largest is not None:
+        view.largest = largest  # type: ignore[attr-defined]
     return view
 
 

@@ -124,7 +124,8 @@ class _Routes:
             return response
 
         endpoint = f"api.{self.resource.key}.{name}"
-        self.app.add_url_rule(path, endpoint, declare(respond, access), methods=[method])
+        largest = files.MAX_UPLOAD if upload else None
+        self.app.add_url_rule(path, endpoint, declare(respond, access, largest), methods=[method])
 
     def listing(self, ctx: Context) -> Response:
         page = service.listing(ctx, self.resource, request.args.to_dict(flat=False))
