@@ -18,7 +18,6 @@ import structlog
 
 from wuye.archives import places, rows
 from wuye.archives.estate_archive import EstateArchive
-from wuye.archives.estate_import import import_estate
 from wuye.errors import NotFound, Problem, Text
 from wuye.i18n import _, current_locale, use_locale
 from wuye.ids import uuid7
@@ -148,6 +147,8 @@ def purge(place: Installation) -> None:
 
 
 def _import(place: Installation, arrival: Arrival, file: Path, tell: rows.Progress) -> dict[str, Any]:
+    from wuye.archives.estate_import import import_estate  # the worker's; it brings the migrations along
+
     done = import_estate(
         place, file, code=arrival.code, with_members=arrival.with_members, by=arrival.by, progress=tell
     )

@@ -5,6 +5,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
@@ -102,6 +103,17 @@ class EstateSession(Session):
         """
         if self.in_transaction():
             cast(Any, self.connection().connection).commit()
+
+    def end_refused(self) -> None:
+        """End a transaction as `end_reading` does, if the database has noted no change in it; leave it else."""
+        if not self.in_transaction():
+            return
+        cursor = self._cursor_of(self.connection())
+        if cursor.connection.info.transaction_status != TransactionStatus.INTRANS:
+            return  # a statement failed: there is nothing but a rollback
+        [(unchanged,)] = cursor.execute("SELECT pg_current_xact_id_if_assigned() IS NULL").fetchall()
+        if unchanged:
+            self.end_reading()
 
     def _announce(self, connection: Connection) -> None:
         """Name the estate to the database for this transaction; on the raw cursor, which is the cheapest."""

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from granian._granian import SocketHolder
-from granian.constants import Interfaces, TaskImpl
-from granian.server.mp import MPServer
+sys.modules["rich"] = None  # type: ignore[assignment]  # structlog would load it, for terminals: 9 MB that no server needs
 
-from wuye.serving import lifeline
+from granian._granian import SocketHolder  # noqa: E402 (after what keeps it small)
+from granian.constants import Interfaces, TaskImpl  # noqa: E402
+from granian.server.mp import MPServer  # noqa: E402
+
+from wuye.serving import lifeline  # noqa: E402
 
 _BACKLOG = 1024
 

@@ -42,6 +42,9 @@ def init(app: Flask, database: Database) -> None:
 
     @app.after_request
     def end_reading(response: Response) -> Response:
-        if request.method in ("GET", "HEAD") and response.status_code < 400 and not response.is_streamed:
-            request_session().end_reading()
+        if request.method in ("GET", "HEAD") and not response.is_streamed:
+            if response.status_code < 400:
+                request_session().end_reading()
+            else:
+                request_session().end_refused()
         return response
