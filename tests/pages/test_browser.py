@@ -23,6 +23,7 @@ from wuye.properties.models import Property
 from wuye.records.models import Record
 from wuye.resources.service import index
 from wuye.testing import DEADLINE
+from wuye.web import notifications
 
 AGENT = ("core.agent", "customer_service.agent")
 CHIEF = ("core.supervisor", "maintenance.dispatcher")
@@ -216,11 +217,41 @@ def test_a_tab_behind_others_has_shown_nothing_until_it_comes_to_the_front(estat
     technician = visitor("core.staff", "maintenance.technician")
     page = window(technician)
     page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => !globalThis.front })")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(told_of(technician))
-    expect(page.locator("[data-bell] .count")).to_have_text("1")
-    with page.expect_response("**/notifications/seen"):
+    page.wait_for_load_state("load")
+    assert not [url for url in asked if url.endswith("/stream")], "nor does it ask what is new"
+    with page.expect_request("**/notifications/stream"), page.expect_response("**/notifications/seen"):
         page.evaluate("globalThis.front = true, document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator("[data-bell] .count")).to_be_hidden()
+
+
+def test_of_several_tabs_one_asks_and_tells_the_others(estate, visitor, window, told_of, monkeypatch):
+    monkeypatch.setattr(notifications, "RETRY", 100)
+    monkeypatch.setattr(notifications, "SPREAD", 1)
+    technician = visitor("core.staff", "maintenance.technician")
+    first = window(technician)
+    second = first.context.new_page()
+    asked = {first: 0, second: 0}
+
+    def count(page):
+        def add(request):
+            asked[page] += request.url.endswith("/notifications/stream")
+
+        page.on("request", add)
+
+    for page in asked:
+        count(page)
+        page.goto(f"/e/{estate.code}")
+    told_of(technician)
+    for page in asked:
+        expect(page.locator("[data-bell] .count")).to_have_text("1")
+    assert asked[first] and not asked[second]
+    with second.expect_request("**/notifications/stream"):
+        first.close()
+    told_of(technician)
+    expect(second.locator("[data-bell] .count")).to_have_text("2")
 
 
 def test_without_scripts_what_one_follows_from_the_list_is_seen(estate, visitor, window, told_of):

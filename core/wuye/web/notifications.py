@@ -1,5 +1,6 @@
 """What the caller was told: a list, what of it has been seen, and how many are new."""
 
+import secrets
 from collections.abc import Callable
 
 import orjson
@@ -14,8 +15,9 @@ from wuye.web.problems import json_response
 
 PATH = "/api/v1/estates/<estate>/notifications"
 
-#: After this many milliseconds a browser asks the stream again.
-RETRY = 15_000
+#: After so many milliseconds a browser asks the stream again, or up to so many later: those of one moment do not come back
+#: in one moment.
+RETRY, SPREAD = 15_000, 5_000
 
 
 def register(app: Flask) -> None:
@@ -61,11 +63,11 @@ def _unseen(ctx: Context) -> dict[str, int | bool]:
 def _stream(ctx: Context) -> Response:
     """Send the number of unseen notifications as a server-sent event, and end.
 
-    The answer does not stay open: a WSGI server holds one thread for each response under way. Granian with our 8
-    blocking threads was measured with 12 open streams: 8 began at once, 4 began when those ended, and any other request
-    waited as long. A browser's EventSource comes back by itself after `retry`, so this costs a short request each 15
-    seconds instead, and neither a thread nor a connection in between.
+    The answer does not stay open, since whoever makes one has a thread. A browser's EventSource comes back by itself after
+    `retry`, so this costs a short request each 15 to 20 seconds instead, and neither a thread nor a connection in between;
+    and only from one of the browser's tabs, while it is looked at.
     """
     count, _capped = services.count_unseen(ctx)
-    event = f"retry: {RETRY}\nevent: notifications\ndata: {orjson.dumps({'unseen': count}).decode()}\n\n"
+    retry = RETRY + secrets.randbelow(SPREAD)
+    event = f"retry: {retry}\nevent: notifications\ndata: {orjson.dumps({'unseen': count}).decode()}\n\n"
     return Response(event, content_type="text/event-stream")

@@ -293,9 +293,32 @@ function ring({ unseen }) {
   count.hidden = !unseen;
 }
 if (bell) {
-  const source = new EventSource(bell.dataset.bell);
-  source.addEventListener("notifications", (event) => ring(JSON.parse(event.data)));
-  addEventListener("pagehide", () => source.close());
+  const address = bell.dataset.bell, tabs = new BroadcastChannel(`bell ${address}`);
+  let hangUp = null;
+  tabs.addEventListener("message", (event) => ring(event.data));
+
+  // Of the tabs that are looked at one asks, and tells the others; where there are no locks (no HTTPS), each asks for itself.
+  const ask = () => new Promise((done) => {
+    const source = new EventSource(address);
+    source.addEventListener("notifications", (event) => {
+      const news = JSON.parse(event.data);
+      ring(news);
+      tabs.postMessage(news);
+    });
+    hangUp.signal.addEventListener("abort", () => done(source.close()));
+  });
+  const listen = () => {
+    hangUp = new AbortController();
+    const { signal } = hangUp;
+    if (!navigator.locks) return void ask();
+    navigator.locks.request(`bell ${address}`, { signal }, ask).catch((error) => { if (!signal.aborted) throw error; });
+  };
+  const attend = () => {
+    if (document.hidden) { hangUp?.abort(); hangUp = null; } else if (!hangUp) listen();
+  };
+  document.addEventListener("visibilitychange", attend);
+  addEventListener("pagehide", () => { hangUp?.abort(); hangUp = null; });
+  addEventListener("pageshow", attend);
 }
 
 // ---- who opens a thing has seen what they were told about it; in a tab behind others, once it comes to the front
