@@ -21,7 +21,7 @@ FIGURES = {
     "enable_ms": ("enable a plugin, ms", 50),
     "empty_estate_kb": ("disk of a further empty estate, kB", 100),
     "cold_start_s": ("cold start to the first answer, s", 1.0),
-    "idle_pss_mb": ("idle memory of one worker, MB PSS", 90),
+    "idle_pss_mb": ("idle memory of all that answers requests, MB PSS", 90),
 }
 
 

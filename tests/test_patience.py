@@ -13,6 +13,7 @@ EXCEPTIONS = {
     ("core/wuye/testing/waiting.py", "sleep"): "the one place that waits, for all others",
     ("core/wuye/testing/waiting.py", "monotonic"): "it ends what would wait for ever",
     ("tests/conftest.py", "sleep"): "it lets others of the loop go on, for no time at all",
+    ("tests/core/serving/test_bridge.py", "sleep"): "the same",
     ("tests/core/test_local_postgres.py", "monotonic"): "a failure is to be told before the deadline, not by it",
 }
 
