@@ -89,6 +89,14 @@ class Settings:
             " those that the command line prints."
         },
     )
+    hosts: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "The names under which the server answers besides localhost, this machine's own name and addresses, and"
+            " that of `public_url`, with commas between them (`wuye.example,www.wuye.example`). Every other one is refused"
+            " (421), so that no link leads to a host that somebody made up."
+        },
+    )
     smtp_host: str | None = field(
         default=None,
         metadata={
@@ -172,7 +180,8 @@ class Settings:
             return given.encode()
         path = self.data / "secret"
         if not path.exists():
-            self.data.mkdir(parents=True, exist_ok=True)
+            # Another account may run the embedded database below it: that goes through, and lists nothing.
+            self.data.mkdir(mode=0o711, parents=True, exist_ok=True)
             draft = path.with_suffix(f".{os.getpid()}")
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as file:
@@ -260,6 +269,14 @@ def _public_url(value: object) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _hosts(value: object) -> tuple[str, ...]:
+    given = value if isinstance(value, list) else str(value).split(",")
+    names = tuple(str(name).strip().lower() for name in given if str(name).strip())
+    if any(set(name) & set("/:@ *") for name in names):
+        raise ValueError(str(_("Use names of hosts alone, without http:// and without a port.")))
+    return names
+
+
 def _folder(value: object) -> Path:
     path = Path(str(value)).expanduser()
     if not path.is_absolute():
@@ -290,6 +307,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "backup_keep": _kept,
     "backup_secret": _boolean,
     "database_url": _database_url,
+    "hosts": _hosts,
     "strict": _boolean,
     "demo": _boolean,
     "pool_size": _count,

@@ -95,7 +95,7 @@ class Context:
     quiet: bool = False
     decided: settings.Cache = field(default_factory=settings.Cache, repr=False)
     _entries: list[Entry] = field(default_factory=list)
-    _unindexed: list[Callable[[], None]] = field(default_factory=list)
+    _unindexed: list[Callable[[], object]] = field(default_factory=list)
     _notices: list[Notice] = field(default_factory=list)
     _changes: "list[tuple[Record, str]]" = field(default_factory=list)
 
@@ -261,8 +261,8 @@ class Context:
                 failures.append(Failure(row, error))
         return failures
 
-    def once_written(self, index: Callable[[], None]) -> None:
-        """Have something put into the search index when its row is written: only then it has its number."""
+    def once_written(self, index: Callable[[], object]) -> None:
+        """Have something done when the step's rows are written: put into the search index with its number, kept as a file."""
         self._unindexed.append(index)
 
     def changed(self, record: "Record", event: str) -> None:

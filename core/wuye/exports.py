@@ -1,6 +1,7 @@
 """Lists as files: CSV for programs, XLSX for people; no cell can become a formula."""
 
 import csv
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -12,8 +13,10 @@ from wuye.errors import BadRequest
 from wuye.i18n import _
 from wuye.resources import query
 from wuye.resources.declaration import Resource
+from wuye.resources.fields import INVISIBLE
 
-#: What a spreadsheet takes for the beginning of a formula (OWASP's list); such a text gets an apostrophe in front.
+#: What a spreadsheet takes for the beginning of a formula (OWASP's list); such a text gets an apostrophe in front, also
+#: where the sign is a wide one (＝) or stands behind what nobody sees.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -75,7 +78,8 @@ def _text(value: Any, ctx: Context) -> str:
 
 def harmless(value: str) -> str:
     """Return a text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    shown = unicodedata.normalize("NFKC", value.lstrip(INVISIBLE))
+    return f"'{value}" if value.startswith(_FORMULA) or shown.startswith(_FORMULA) else value
 
 
 def _write_csv(file: Path, names: tuple[str, ...], lines: Iterator[list[str]]) -> int:

@@ -57,7 +57,9 @@ class Proxied:
 
     def __init__(self, installation, monkeypatch, proxies):
         monkeypatch.setattr(
-            installation, "settings", dataclasses.replace(installation.settings, trusted_proxies=proxies)
+            installation,
+            "settings",
+            dataclasses.replace(installation.settings, trusted_proxies=proxies, hosts=("wuye.example",)),
         )
         self.http = HttpClient(create_app(installation))
 

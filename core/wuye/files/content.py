@@ -40,6 +40,9 @@ TEXT = Kind("text/plain", (".txt", ".csv"))
 #: The largest file of all.
 LARGEST = MP4.limit
 
+#: Spreadsheets shrink 5 to 30 times when packed; what shrinks more than this, or becomes larger (bytes), does harm.
+MAX_RATIO, MAX_UNPACKED = 100, 200 * _MB
+
 #: MP4 by the brand that its first box names; Apple's QuickTime and HEIC pictures begin alike and are something else.
 _BRANDS = frozenset({b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"MSNV", b"dash"})
 _MARKUP = re.compile(r"^\s*<[!?a-z]|<\s*(?:!doctype|html|head|body|svg|script|iframe|object|embed)\b", re.IGNORECASE)
@@ -118,12 +121,20 @@ def _by_signature(head: bytes) -> Kind | None:
 
 
 def _is_workbook(stream: BinaryIO) -> bool:
-    """Tell whether a zip is a workbook without macros; only its directory is read."""
+    """Tell whether a zip is a workbook without macros; only its directory is read.
+
+    Raises:
+        Invalid: it was made to fill whoever unpacks it.
+    """
+    size = stream.seek(0, 2)
     try:
         with zipfile.ZipFile(stream) as archive:
             names = set(archive.namelist())
+            unpacked = sum(part.file_size for part in archive.infolist())
     except Exception:  # a damaged directory makes zipfile raise anything at all
         return False
+    if unpacked > min(MAX_UNPACKED, size * MAX_RATIO):
+        raise refusal(_("Unpacked the file would be far too large."))
     macros = any(name.lower().endswith("vbaproject.bin") for name in names)
     return {"[Content_Types].xml", "xl/workbook.xml"} <= names and not macros
 

@@ -3,9 +3,10 @@
 What comes out holds the pixels and nothing else: no position, no comment, no second file behind the first.
 """
 
-import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -14,15 +15,17 @@ from PIL import Image, ImageOps
 from wuye.errors import FieldError, Invalid, Text
 from wuye.i18n import _
 
-#: More pixels are refused before anything is decoded: 40 megapixels are 160 MB of memory.
-MAX_PIXELS = 40_000_000
+#: More pixels are refused before anything is decoded, so that a picture takes 200 MB at most beside the process (measured
+#: with the largest of each kind). A camera's JPEG is decoded at a half or a quarter of its size; all others whole.
+MAX_PIXELS = {"JPEG": 40_000_000, "PNG": 16_000_000, "WEBP": 8_000_000}
+MAX_PROGRESSIVE = 16_000_000
 #: The longest side of what is kept, and of its thumbnail, in pixels.
 LONGEST, THUMB = 2560, 480
 #: A photo has one scan, a progressive one about ten; thousands of them keep a decoder busy for minutes.
 MAX_SCANS = 64
 
 #: Pillow's own guard, for whoever else in the process opens images: above the limit it warns, and that is an error.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+Image.MAX_IMAGE_PIXELS = max(MAX_PIXELS.values())
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 _SCAN = b"\xff\xda"
@@ -32,8 +35,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "PNG": {},
     "WEBP": {"quality": 85},
 }
-#: One picture at a time in a process: the largest that is accepted needs some 300 MB while it is decoded.
-_turn = threading.Lock()
+
+
+@cache
+def _painter() -> ThreadPoolExecutor:
+    """The one thread of a process that draws: one picture at a time, and the memory of the last serves the next."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +62,14 @@ def redraw(stream: BinaryIO, kind: str, *, keep_position: bool = False) -> Pictu
     Raises:
         Invalid: it has too many pixels, or cannot be decoded.
     """
-    with _turn:
-        try:
-            return _redraw(stream, kind, keep_position=keep_position)
-        except Invalid:
-            raise
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise _too_many() from error
-        except Exception as error:  # damaged bytes make decoders raise anything at all
-            raise refusal(_("The image is damaged.")) from error
+    try:
+        return _painter().submit(_redraw, stream, kind, keep_position=keep_position).result()
+    except Invalid:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many(MAX_PIXELS[kind]) from error
+    except Exception as error:  # damaged bytes make decoders raise anything at all
+        raise refusal(_("The image is damaged.")) from error
 
 
 def refusal(reason: Text, hint: Text | None = None) -> Invalid:
@@ -71,8 +77,8 @@ def refusal(reason: Text, hint: Text | None = None) -> Invalid:
     return Invalid(_("This file cannot be attached."), errors=[FieldError("file", reason, hint)])
 
 
-def _too_many() -> Invalid:
-    return refusal(_("The image has more than {limit} megapixels.", limit=MAX_PIXELS // 1_000_000))
+def _too_many(limit: int) -> Invalid:
+    return refusal(_("The image has more than {limit} megapixels.", limit=limit // 1_000_000))
 
 
 def _redraw(stream: BinaryIO, kind: str, *, keep_position: bool) -> Picture:
@@ -81,14 +87,15 @@ def _redraw(stream: BinaryIO, kind: str, *, keep_position: bool) -> Picture:
     if kind == "JPEG" and data.count(_SCAN) > MAX_SCANS:
         raise refusal(_("The image is damaged."))
     with Image.open(BytesIO(data), formats=[kind]) as opened:  # reads the header only
-        if opened.width * opened.height > MAX_PIXELS:
-            raise _too_many()
+        limit = MAX_PROGRESSIVE if "progressive" in opened.info else MAX_PIXELS[kind]
+        if opened.width * opened.height > limit:
+            raise _too_many(limit)
         opened.draft(None, (LONGEST, LONGEST))  # a large JPEG is decoded at a half or a quarter of its size
         opened.load()
         image: Image.Image = opened
-        if opened.has_transparency_data:
+        if opened.has_transparency_data and opened.mode != "RGBA":
             image = opened.convert("RGBA")
-        elif opened.mode not in ("L", "RGB"):
+        elif opened.mode not in ("L", "RGB", "RGBA"):
             image = opened.convert("RGB")
         image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
         image = _upright(image)

@@ -74,7 +74,8 @@ def attach(
     word = _label(label)
     content = examine(stream, keep_position=keep_position)
     folder = storage.folder_of(ctx.data, ctx.estate.id)
-    sha256, size = storage.put(folder, content.body, content.thumb)
+    sha256, size = storage.measure(content.body)
+    ctx.once_written(lambda: storage.put(folder, content.body, content.thumb))
     row = Attachment(
         id=uuid7(),
         subject_id=subject.id,

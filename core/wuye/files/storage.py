@@ -1,7 +1,8 @@
 """The bytes of attachments, in the data folder under the name of what they contain: `files/<estate>/ab/abcd…`.
 
-A file is written before the row that speaks of it is committed, so a row never lacks its file; what a rollback leaves
-behind is a file that nobody knows, which harms nobody and is the same when it comes again.
+A file is written when the step is sealed, before the row that speaks of it is committed, so a row never lacks its file
+and what is refused leaves none; what a rollback leaves behind after that is a file that nobody knows, which harms nobody
+and is the same when it comes again.
 """
 
 import hashlib
@@ -35,6 +36,13 @@ def imports_of(data: Path, estate_id: UUID) -> Path:
 def path_of(folder: Path, sha256: str, *, thumb: bool = False) -> Path:
     """Return where the content with this digest (hex) is kept in an estate's folder, or its thumbnail."""
     return folder / sha256[:2] / f"{sha256}{_THUMB if thumb else ''}"
+
+
+def measure(stream: BinaryIO) -> tuple[str, int]:
+    """Return the SHA-256 (hex) and the size in bytes of what a seekable stream contains."""
+    stream.seek(0)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # it can be read
+    return digest, stream.seek(0, 2)
 
 
 def put(folder: Path, stream: BinaryIO, thumb: bytes | None = None) -> tuple[str, int]:

@@ -306,7 +306,7 @@ def _report(visit: Visit) -> Any:
     given = forms.answers(visit, resource.instance, found.fields, request.form, whole=True)
     preset = {**found.preset, **({"place": str(place.id)} if place else {})}
     try:
-        forms.checked(resource.instance, given)
+        forms.checked(resource.instance, given, preset)
         made = service.create(ctx, resource, given.data, preset)
         portal.attach_photos(ctx, resource, made["id"])
         if found.then:

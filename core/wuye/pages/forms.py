@@ -236,6 +236,8 @@ def suggestions(visit: Visit, target: str, text: str) -> list[tuple[str, str]]:
     if resource is None or not visit.readable(resource):
         return []
     label = fields.Reference(target).label
+    if label not in resource.attributes:
+        return []  # nothing refers to these, so they have no name of their own
     needle = search.fold(text) if resource.search else None
     rows = best(visit.ctx, resource, needle or None, ("id", label), SUGGESTIONS)
     if not resource.search:  # a short list without an index of its own
@@ -266,8 +268,10 @@ def target_of(visit: Visit, target: str) -> Resource | None:
     return next((item for item in resources if item.model.__tablename__ == table), None)
 
 
-def checked(schema: Schema, given: Answers, *, partial: bool = False) -> None:
+def checked(schema: Schema, given: Answers, preset: Mapping[str, Any] | None = None, *, partial: bool = False) -> None:
     """Let the schema look at what could be read as well, so that all errors are shown at once.
+
+    `preset` is what is filled in besides, which the form does not ask for.
 
     Raises:
         Invalid: with the errors of both.
@@ -275,7 +279,7 @@ def checked(schema: Schema, given: Answers, *, partial: bool = False) -> None:
     errors = list(given.errors)
     unread = {error.field for error in errors}
     try:
-        load_with(schema, given.data, partial=partial)
+        load_with(schema, {**given.data, **(preset or {})}, partial=partial)
     except Invalid as invalid:
         errors += [error for error in invalid.errors if error.field not in unread]
     if errors:

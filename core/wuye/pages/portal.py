@@ -101,7 +101,7 @@ def _report(visit: Visit) -> Any:
     if (home := request.form.get("place")) in {str(each.id) for each in places}:
         given.data["place"] = home
     try:
-        forms.checked(resource.instance, given)
+        forms.checked(resource.instance, given, look.member)
         made = service.create(ctx, resource, given.data, look.member)
         attach_photos(ctx, resource, made["id"])
     except Problem as problem:
@@ -269,9 +269,10 @@ def _guest(code: str) -> Any:
     attempt_apart(ctx.session, place.database.secret, place.clock, limits)
     ctx.actor = Actor(None, None, ctx.actor.name, frozenset({str(resource.create), str(resource.read)}), guest=True)
     given = forms.answers(visit, resource.instance, names, request.form, whole=True)
+    preset = {**look.guest, "place": str(property_id)}
     try:
-        forms.checked(resource.instance, given)
-        made = service.create(ctx, resource, given.data, {**look.guest, "place": str(property_id)})
+        forms.checked(resource.instance, given, preset)
+        made = service.create(ctx, resource, given.data, preset)
         attach_photos(ctx, resource, made["id"])
     except Invalid as problem:
         ctx.session.rollback()
@@ -307,6 +308,7 @@ def _place_code(visit: Visit, identity: UUID) -> Any:
     import segno  # here: most processes never draw a code
 
     found = service.read(visit.ctx, visit.ctx.loaded.registry.resources["core.properties"], identity)
-    address = f"{request.host_url}q/{code_of(installation().database.secret, visit.ctx.estate.id, identity)}"
+    base = installation().settings.public_url or request.host_url.rstrip("/")
+    address = f"{base}/q/{code_of(installation().database.secret, visit.ctx.estate.id, identity)}"
     drawing = Markup(segno.make(address, error="m").svg_inline(scale=6, border=2))  # noqa: S704 (drawn by segno, no text in it)
     return framed(visit, "place_code.html", title=found["label"], drawing=drawing, address=address)

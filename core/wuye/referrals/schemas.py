@@ -5,9 +5,15 @@ from wuye.resources.schemas import RecordSchema, ScopedSchema
 
 
 class ReferralSchema(RecordSchema):
-    """A referral. A department makes one with its own action; the office can hand over any record by hand."""
+    """A referral. A department makes one with its own action; the office can hand over any record by hand.
+
+    Where it is, who asked for it and until when follow from the record that is handed over.
+    """
 
     title = fields.String(dump_only=True)
+    place = fields.Reference("property", dump_only=True)
+    requester = fields.Reference("person", dump_only=True)
+    due_at = fields.Moment(dump_only=True)
     origin = fields.Reference("record", required=True)
     target = fields.Reference("record", dump_only=True)
     category = fields.Category(required=True)

@@ -17,6 +17,19 @@ F = TypeVar("F", bound="fields.Field[Any]")
 
 EARLIEST, LATEST = 1900, 2200
 
+#: What shows nothing: white space, format characters (Unicode's Cf) and the fillers that are drawn as a gap. It is cut off
+#: at both ends of a text, so that nothing has an invisible name.
+INVISIBLE = "".join(
+    chr(code)
+    for first, last in (
+        (0x9, 0xD), (0x1C, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0xAD, 0xAD), (0x600, 0x605), (0x61C, 0x61C), (0x6DD, 0x6DD),
+        (0x70F, 0x70F), (0x890, 0x891), (0x8E2, 0x8E2), (0x115F, 0x1160), (0x1680, 0x1680), (0x180E, 0x180E),
+        (0x2000, 0x200F), (0x2028, 0x202F), (0x205F, 0x2064), (0x2066, 0x206F), (0x2800, 0x2800), (0x3000, 0x3000),
+        (0x3164, 0x3164), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF9, 0xFFFB), (0xE0001, 0xE0001), (0xE0020, 0xE007F),
+    )
+    for code in range(first, last + 1)
+)  # fmt: skip
+
 _MESSAGES: dict[str, Any] = {
     "required": _("This is needed."),
     "null": _("This may not be empty."),
@@ -78,7 +91,7 @@ def between(low: float | PythonDecimal, high: float | PythonDecimal) -> validate
 
 
 class String(fields.String):
-    """One line of text, at most 200 characters unless `validate` says otherwise, without control characters."""
+    """One line of text, at most 200 characters unless `validate` says otherwise, without control characters and not of invisible ones."""
 
     default_error_messages = messages(invalid=_("This must be text."), invalid_utf8=_("This is not UTF-8."))
     limit = 200
@@ -91,7 +104,7 @@ class String(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         assert text is not None
-        text = text.strip()
+        text = text.strip(INVISIBLE)
         for character in text:
             if (character < " " and character not in self.allowed) or "\ud800" <= character <= "\udfff":
                 raise _fail(_("The character {code} is not allowed.", code=f"U+{ord(character):04X}"))

@@ -54,6 +54,9 @@ COUNTED_AT_MOST = 100
 
 _DIALECT: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it open
 
+#: Values of one filter, and characters of a list of columns; every schema has fewer.
+MAX_VALUES, _LONGEST = 100, 4_000
+
 PARAMETERS = {"limit", "after", "sort", "q", "fields", "count"}
 
 
@@ -133,7 +136,7 @@ def parse(resource: Resource, arguments: Mapping[str, Sequence[str]]) -> Query:
         hint = _("It can be sorted by: {names}.", names=", ".join(resource.sort))
         errors.append(FieldError("sort", _("There is no such order."), hint))
         sort = resource.sort[0]
-    columns = tuple(filter(None, single.get("fields", "").split(",")))
+    columns = tuple(dict.fromkeys(filter(None, single.get("fields", "")[:_LONGEST].split(","))))
     if strange := [name for name in columns if name not in resource.attributes]:
         errors.append(FieldError("fields", _("There is no such field: {names}.", names=", ".join(strange))))
     limit = single.get("limit", str(DEFAULT_LIMIT))
@@ -165,12 +168,17 @@ def _read_filter(resource: Resource, name: str, values: Sequence[str], errors: l
     stands for those within it too: `repair` for `repair.leak`."""
     item: Field[Any] = resource.instance.dump_fields[name]
     text = ",".join(values)
+    said = tuple(dict.fromkeys(text.split(",")))
+    if len(said) > MAX_VALUES:
+        reason = _("Use at most {limit} of them; these are {length}.", limit=MAX_VALUES, length=len(said))
+        errors.append(FieldError(f"filter[{name}]", reason))
+        return Filter()
     try:
         if isinstance(item, fields.Moment | fields.Day) and ".." in text:
             low, _dots, high = text.partition("..")
             return Filter(range=Range(_read_bound(item, low), _read_bound(item, high)))
-        wanted = [_read_value(item, value) for value in text.split(",") if not value.startswith("!")]
-        excluded = [_read_value(item, value[1:]) for value in text.split(",") if value.startswith("!")]
+        wanted = [_read_value(item, value) for value in said if not value.startswith("!")]
+        excluded = [_read_value(item, value[1:]) for value in said if value.startswith("!")]
     except ValidationError as error:
         errors.extend(FieldError(f"filter[{name}]", cast(Text, message)) for message in _messages(error))
         return Filter()

@@ -9,7 +9,7 @@ from wuye.errors import Unavailable
 from wuye.i18n import _
 from wuye.installation import Installation
 from wuye.pages import site
-from wuye.web import access, api, database, invitations, notifications, openapi, problems, settings, signin
+from wuye.web import access, api, database, hosts, invitations, notifications, openapi, problems, settings, signin
 from wuye.web.access import PUBLIC, Access, declare, installation
 from wuye.web.problems import json_response
 
@@ -38,6 +38,7 @@ def create_app(place: Installation) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]  # as Flask's documentation has it
     database.init(app, place.database)
     access.guard(app)
+    hosts.guard(app)
     problems.register(app)
     app.add_url_rule("/healthz", "health", declare(_health, Access((PUBLIC,))))
     app.add_url_rule("/readyz", "ready", declare(_ready, Access((PUBLIC,))))

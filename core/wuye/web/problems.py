@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from wuye.errors import NotFound, Problem, Unauthenticated, Unavailable
+from wuye.errors import BadRequest, NotFound, Problem, Unauthenticated, Unavailable
 from wuye.i18n import _
 
 log = structlog.get_logger("wuye.web")
@@ -87,6 +87,10 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def show_bug(error: Exception) -> Response:
+        if "NUL (0x00)" in str(error):  # the database keeps no such text, in whichever field it was sent
+            return show_problem(
+                BadRequest(_("Something that was sent holds a character that is not allowed (U+0000)."))
+            )
         log.exception("request failed", path=request.path, method=request.method, error=type(error).__name__)
         detail = _("It is our fault, not yours. The log knows more under this request's id.")
         body = {
