@@ -56,6 +56,12 @@ class Settings:
         },
     )
     pool_size: int = field(default=8, metadata={"help": "Connections to the database that a process keeps, 1 to 200."})
+    least_free_mb: int = field(
+        default=1024,
+        metadata={
+            "help": "Megabytes that should be free on the disk of the data folder; with less /readyz says `degraded`."
+        },
+    )
     request_threads: int = field(
         default=4,
         metadata={
@@ -269,6 +275,13 @@ def _public_url(value: object) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _megabytes(value: object) -> int:
+    number = int(str(value))
+    if number < 0:
+        raise ValueError(str(_("Use a number that is not below 0.")))
+    return number
+
+
 def _hosts(value: object) -> tuple[str, ...]:
     given = value if isinstance(value, list) else str(value).split(",")
     names = tuple(str(name).strip().lower() for name in given if str(name).strip())
@@ -311,6 +324,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "strict": _boolean,
     "demo": _boolean,
     "pool_size": _count,
+    "least_free_mb": _megabytes,
     "request_threads": _count,
     "estate_requests": _count,
     "prepared_statements": _boolean,

@@ -146,6 +146,15 @@ class Unavailable(Problem):
     exit_code = 69
 
 
+class StorageFull(Problem):
+    """There is no room left for what was to be written; what is there can still be read."""
+
+    status = 507
+    code = "storage-full"
+    title = _("There is no room left")
+    exit_code = 73
+
+
 class Misconfigured(Problem):
     """The installation is set up in a way that cannot work."""
 

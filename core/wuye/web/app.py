@@ -1,12 +1,9 @@
 """The application: everything put together, and the few routes that belong to no resource."""
 
 from flask import Flask, Response
-from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from wuye.db import versions
-from wuye.errors import Unavailable
-from wuye.i18n import _
+from wuye import readiness
 from wuye.installation import Installation
 from wuye.pages import site
 from wuye.web import access, api, database, hosts, invitations, notifications, openapi, problems, settings, signin
@@ -65,16 +62,15 @@ def _health() -> Response:
 
 
 def _ready() -> Response:
-    """Say whether requests can be served: the database answers, its tables are those of this code."""
-    place = installation()
+    """Say whether requests can be served (else 503), and what is not as it should be (`degraded`), one entry each."""
     with database.db.engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-        behind = versions.pending(connection, place.plugins)
-    if behind:
-        raise Unavailable(
-            _("Tables are behind the code: {names}.", names=", ".join(behind)), hint=_("Run wuye upgrade.")
-        )
-    return json_response({"status": "ready"})
+        found = readiness.examine(installation(), connection)
+    wrong = [check for check in found if check.wrong is not None]
+    stops = any(check.vital for check in wrong)
+    status = "unavailable" if stops else "degraded" if wrong else "ready"
+    checks = {check.name: "ok" if check.wrong is None else str(check.wrong) for check in found}
+    headers = {"Retry-After": "2"} if stops else None
+    return json_response({"status": status, "checks": checks}, 503 if stops else 200, headers)
 
 
 def _openapi() -> Response:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem+json, in the caller's language, with the request's id and never with a trace."""
 
+import errno
 from typing import Any
 
 import orjson
@@ -9,10 +10,13 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from wuye.errors import BadRequest, NotFound, Problem, Unauthenticated, Unavailable
+from wuye.errors import BadRequest, NotFound, Problem, StorageFull, Unauthenticated, Unavailable
 from wuye.i18n import _
 
 log = structlog.get_logger("wuye.web")
+
+#: PostgreSQL's code for a full disk, and the system's for that and for a quota that is used up.
+_DISK_FULL, _NO_ROOM = "53100", {errno.ENOSPC, errno.EDQUOT}
 
 #: HTTP's own errors: status → (name in the type's URI, title, what happened).
 _HTTP = {
@@ -57,6 +61,8 @@ def register(app: Flask) -> None:
             headers["WWW-Authenticate"] = "Bearer"
         if isinstance(problem, Unavailable):
             headers["Retry-After"] = "2"
+        if isinstance(problem, StorageFull):
+            headers["Retry-After"] = "60"
         if problem.status == 429:
             headers["Retry-After"] = str(problem.extra.get("retry_after", 300))
         return problem_response(problem.as_dict(), headers)
@@ -76,6 +82,8 @@ def register(app: Flask) -> None:
     @app.errorhandler(OperationalError)
     @app.errorhandler(PoolTimeout)
     def show_database_down(error: Exception) -> Response:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == _DISK_FULL:
+            return show_full(error)
         log.error("database unavailable", error=str(getattr(error, "orig", error)), path=request.path)
         return show_problem(
             Unavailable(_("The database does not answer."), hint=_("Try again in a moment; nothing was changed."))
@@ -84,6 +92,21 @@ def register(app: Flask) -> None:
     @app.errorhandler(DBAPIError)
     def show_database_error(error: DBAPIError) -> Response:
         return show_database_down(error) if error.connection_invalidated else show_bug(error)
+
+    def show_full(error: Exception) -> Response:
+        log.error("no room left", error=str(getattr(error, "orig", error)), path=request.path)
+        return show_problem(
+            StorageFull(
+                _(
+                    "Nothing can be stored now: the disk is full. Nothing was changed, and everything can still be read."
+                ),
+                hint=_("Tell whoever runs the server, and try again later."),
+            )
+        )
+
+    @app.errorhandler(OSError)
+    def show_system_error(error: OSError) -> Response:
+        return show_full(error) if error.errno in _NO_ROOM else show_bug(error)
 
     @app.errorhandler(Exception)
     def show_bug(error: Exception) -> Response:
