@@ -95,6 +95,13 @@ class Settings:
             " those that the command line prints."
         },
     )
+    audit_anchors: Path | None = field(
+        default=None,
+        metadata={
+            "help": "File that the ends of all timelines are noted in once a day, `anchors.log` in the data folder by default."
+            " Best on another machine's disk, where it can be added to and not changed."
+        },
+    )
     hosts: tuple[str, ...] = field(
         default=(),
         metadata={
@@ -319,6 +326,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "backup_hour": _hour,
     "backup_keep": _kept,
     "backup_secret": _boolean,
+    "audit_anchors": _folder,
     "database_url": _database_url,
     "hosts": _hosts,
     "strict": _boolean,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, text
 
+from wuye import audit
 from wuye.db import migrate, versions
 from wuye.db.base import Base
 from wuye.db.policy import GLOBAL_TABLES, is_scoped
@@ -12,7 +13,6 @@ from wuye.errors import Text
 from wuye.estates.models import Estate, EstatePlugin
 from wuye.i18n import _
 from wuye.installation import Installation
-from wuye.records.timeline import verify_chain
 
 #: Definer functions of ours; any other would see all estates.
 _DEFINERS = {"wuye_verified", "wuye_search"}
@@ -100,9 +100,10 @@ def _estates(place: Installation, *, deep: bool) -> Iterator[Finding]:
         if plugin not in place.plugins.loaded:
             problem = _("The plugin {plugin} is enabled, but its package is gone.", plugin=plugin)
             yield Finding(code, problem, _("Install it again, or disable it."))
+    noted = audit.read(audit.path_of(place.settings)) if deep else []
     for code in codes if deep else ():
         with place.system_context(code) as ctx:
-            for broken in verify_chain(ctx.session):
+            for broken in audit.verify(ctx.session, noted):
                 yield Finding(
                     f"{code} #{broken.sequence}",
                     _("The timeline was changed: {reason}.", reason=broken.reason),

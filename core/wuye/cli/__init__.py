@@ -25,6 +25,7 @@ _COMMANDS = {
     "backup": "archives",
     "restore": "archives",
     "doctor": "upkeep",
+    "audit": "audit",
     "db": "upkeep",
     "estate": "estates",
     "plugin": "plugins",

@@ -125,4 +125,7 @@ def protection(name: str, *, append_only: bool = False, forced: bool = True) -> 
     ]
     if append_only:
         statements.append(f"REVOKE UPDATE, DELETE ON {name} FROM wuye_app")
+        statements.append(
+            f"REVOKE UPDATE ON {name} FROM wuye_ops"
+        )  # which deletes the rows of an estate that goes as a whole
     return statements

@@ -16,6 +16,7 @@ from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.jobs import Job as QueuedJob
 from sqlalchemy import select
 
+from wuye import audit
 from wuye.archives import arrivals, schedule
 from wuye.estates.models import Estate, EstatePlugin
 from wuye.installation import Installation
@@ -87,6 +88,11 @@ def worker_app(place: Installation) -> App:
     def keep_figures(timestamp: int) -> None:
         with place.database.session(role="ops") as session:
             figures.keep_all(session, place.clock.now())
+
+    @app.periodic(cron="37 * * * *")
+    @app.task(name="wuye.anchor", queueing_lock="wuye.anchor")
+    def anchor(timestamp: int) -> None:
+        audit.anchor_if_due(place)
 
     for name, job in place.plugins.registry.jobs.items():
         if job.cron:
