@@ -1,11 +1,13 @@
 """What bad input gets: a clear refusal in the caller's language, and nothing half-written."""
 
+import dataclasses
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
 
+from wuye.identity.models import Membership, User
 from wuye.records.models import Record
 
 REQUEST = {"title": "Leak", "request_kind": "repair"}
@@ -240,3 +242,14 @@ def test_a_category_stands_for_those_within_it(estate):
 
     assert found("repair") == {"repair", "repair.leak"} and found("repair.leak") == {"repair.leak"}
     assert found("!repair") == {"repairs", "noise"} and found("repair%25") == found("repair_leak") == set()
+
+
+def test_a_token_of_the_demos_people_says_so_where_no_demo_runs(estate, monkeypatch):
+    client = estate.login("core.manager")
+    with estate.place.database.session() as session:
+        mine = select(Membership.user_id).where(Membership.person_id == client.person)
+        session.get_one(User, session.scalars(mine).one()).demo = True
+    assert client.send("GET", client.url("people")).status_code == 200
+    monkeypatch.setattr(estate.place, "settings", dataclasses.replace(estate.place.settings, demo=False))
+    refused = client.send("GET", client.url("people"))
+    assert refused.status_code == 401 and "demo" in refused.get_json()["detail"]

@@ -304,7 +304,14 @@ def identify_browser(
 ) -> Caller | None:
     """Find out like `identify` who a browser's cookie stands for; None if nobody is signed in with it (any more)."""
     digest = tokens.digest_of(cookie, secret, BROWSER)
-    return _identified(session, _BY_BROWSER, digest, now, cookie, estate, demo=demo)
+    try:
+        return _identified(session, _BY_BROWSER, digest, now, cookie, estate, demo=demo)
+    except DemoIsOff:
+        return None
+
+
+class DemoIsOff(Unauthenticated):
+    """One of the demo's people, where no demo runs."""
 
 
 #: The purpose of a browser's cookie, which is made like a token.
@@ -322,8 +329,13 @@ def _identified(
     row = _CallerRow(*rows[0]) if rows else None
     if row is None or not hmac.compare_digest(row.digest, digest):
         return None
-    if row.revoked_at is not None or row.expires_at <= now or not row.active or (row.demo and not demo) or row.waiting:
+    if row.revoked_at is not None or row.expires_at <= now or not row.active or row.waiting:
         return None
+    if row.demo and not demo:
+        raise DemoIsOff(
+            _("This token belongs to one of the demo's people, who may act in demo mode only."),
+            hint=_("Run wuye demo, or set WUYE_DEMO=1; never where real people are."),
+        )
     info = None
     if row.membership is not None:
         info = EstateInfo(row.estate_id, row.code, row.estate_name, row.zone, row.locale)
