@@ -92,7 +92,7 @@ def test_whatever_is_done_to_the_timeline_shows(estate, tampering):
         order(estate, number)
     with estate.context() as ctx:
         assert list(verify_chain(ctx.session)) == []
-    with estate.place.database.session(estate.info.id, role="ops") as session:
+    with estate.place.database.session(estate.info.id, role="owner") as session:  # nobody else may
         for statement in tampering.split(";"):
             wanted = statement.replace("WHERE ", f"WHERE estate_id = '{estate.info.id}' AND ")
             session.connection().exec_driver_sql(wanted)

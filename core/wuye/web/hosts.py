@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Flask, request
 
 from wuye.config import Settings
-from wuye.errors import BadRequest, NotFound, Problem
+from wuye.errors import NotFound, Problem
 from wuye.i18n import _
 from wuye.web.access import installation
 
@@ -36,8 +36,6 @@ def guard(app: Flask) -> None:
             )
         if any(character < " " or character == "\x7f" for character in request.path):
             raise NotFound
-        if b"%00" in request.query_string or b"\0" in request.query_string:
-            raise BadRequest(_("The address holds a character that is not allowed (U+0000)."))
 
 
 def is_ours(settings: Settings, host: str) -> bool:
