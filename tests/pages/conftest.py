@@ -25,7 +25,7 @@ PASSWORD = "a long enough password"
 CHROMIUM = shutil.which("chromium")
 VAR = Path(__file__).parents[2] / "var" / "pages"
 _FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
